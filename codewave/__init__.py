@@ -1,0 +1,1 @@
+"""CodeWave's streaming pipeline: what every part of it shares."""

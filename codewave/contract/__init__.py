@@ -1,0 +1,1 @@
+"""The event contract: event types, record framing, limits and refusal reasons."""

@@ -1,0 +1,1 @@
+"""The pipeline's Flink jobs, one folder each."""

@@ -1,0 +1,1 @@
+"""The job that turns the rooms' events into tables and indices."""

@@ -1,0 +1,20 @@
+-- A chunk of a program's output.
+INSERT INTO execution_logs_index
+SELECT
+  `event_id`,
+  `type`,
+  `version`,
+  `room_id`,
+  `session_id`,
+  `user_id`,
+  `ordering_key`,
+  `sequence`,
+  CAST(`occurred_at` AS TIMESTAMP_LTZ(3)) AS `occurred_at`,
+  CAST(`received_at` AS TIMESTAMP_LTZ(3)) AS `received_at`,
+  `late`,
+  `clock_skew`,
+  `execution_id`,
+  `stream`,
+  `chunk`,
+  `text`
+FROM execution_logs

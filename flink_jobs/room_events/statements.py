@@ -1,0 +1,116 @@
+"""The job's SQL files: one statement each, with the settings filled in and a stable uid on every operator."""
+
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
+
+from flink_jobs.room_events.settings import Settings
+from flink_jobs.room_events.uids import assign_uids
+
+
+class Statements:
+    """Runs the ``.sql`` files of the job: ``$name`` in them stands for a setting."""
+
+    def __init__(
+        self, env: StreamExecutionEnvironment, tables: StreamTableEnvironment, settings: Settings, folder: Path
+    ) -> None:
+        self._env = env
+        self._tables = tables
+        self._folder = folder
+        self._values = _values(settings)
+
+    def declare(self, file: str) -> None:
+        """Run one ``CREATE`` statement."""
+        self._tables.execute_sql(self._read(self._folder / file))
+
+    def insert(self, sink: str) -> None:
+        """Add the INSERTs of a sink's folder to the job, after the ``CREATE`` statements beside them.
+
+        Each INSERT is attached alone and its operators get uids that carry its name, so that adding or removing
+        another one leaves their state where it is; Flink's own ids count along the whole plan.
+        """
+        for file in sorted((self._folder / sink).glob("create_*.sql")):
+            self._tables.execute_sql(self._read(file))
+        for file in sorted((self._folder / sink).glob("insert_*.sql")):
+            statement = self._tables.create_statement_set()
+            statement.add_insert_sql(self._read(file))
+            statement.attach_as_datastream()
+            assign_uids(self._env, f"{sink}.{file.stem.removeprefix('insert_')}")
+
+    def _read(self, file: Path) -> str:
+        return Template(file.read_text(encoding="utf-8")).substitute(self._values)
+
+
+def _values(settings: Settings) -> dict[str, str]:
+    """Every setting as SQL text, and the groups of options that depend on where the job runs."""
+    values = {name: _quoted(str(getattr(settings, name))) for name in settings.__struct_fields__}
+    return values | {
+        "stream_options": _options(_stream_options(settings)),
+        "catalog_options": _options(_catalog_options(settings)),
+        "search_options": _options(_search_options(settings)),
+    }
+
+
+def _stream_options(settings: Settings) -> dict[str, str]:
+    options = {"stream": settings.stream_name, "aws.region": settings.stream_region}
+    if settings.stream_endpoint:
+        options["aws.endpoint"] = settings.stream_endpoint
+    if settings.stream_credentials == "basic":
+        options |= {
+            "aws.credentials.provider": "BASIC",
+            "aws.credentials.basic.accesskeyid": "local",
+            "aws.credentials.basic.secretkey": "local",
+        }
+    start = {"earliest": "TRIM_HORIZON", "latest": "LATEST"}.get(settings.stream_start, "AT_TIMESTAMP")
+    options["scan.stream.initpos"] = start
+    if start == "AT_TIMESTAMP":
+        seconds = f"{int(settings.stream_start) / 1000:.3f}"
+        options["scan.stream.initpos-timestamp"] = seconds
+    return options
+
+
+def _catalog_options(settings: Settings) -> dict[str, str]:
+    if settings.catalog_type == "glue":
+        return {
+            "catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+            "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            "warehouse": settings.warehouse,
+        }
+    return {"catalog-type": "rest", "uri": settings.catalog_uri, "warehouse": settings.warehouse}
+
+
+SEARCH_RETRIES: Final = 20
+"""With an exponential delay from 100 ms; then the job restarts from its checkpoint and tries on."""
+
+
+def _search_options(settings: Settings) -> dict[str, str]:
+    options = {
+        "connector": "opensearch-2",
+        "hosts": settings.search_url,
+        "format": "json",
+        "json.encode.ignore-null-fields": "true",
+        "json.timestamp-format.standard": "ISO-8601",
+        "sink.delivery-guarantee": "at-least-once",
+        "sink.bulk-flush.interval": f"{settings.search_flush_ms}ms",
+        "sink.bulk-flush.max-actions": str(settings.search_flush_actions),
+        # All three or none: the connector ignores a strategy without the other two.
+        "sink.bulk-flush.backoff.strategy": "EXPONENTIAL",
+        "sink.bulk-flush.backoff.max-retries": str(SEARCH_RETRIES),
+        "sink.bulk-flush.backoff.delay": "100ms",
+    }
+    if settings.search_user:
+        options |= {"username": settings.search_user, "password": settings.search_password}
+    if settings.search_allow_insecure:
+        options["allow-insecure"] = "true"
+    return options
+
+
+def _options(options: dict[str, str]) -> str:
+    return ",\n  ".join(f"'{key}' = '{_quoted(value)}'" for key, value in options.items())
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,87 @@
+"""The job's shape: what flows where.
+
+records (Kinesis) ─┬─► raw_records
+└─► key by room ─► RoomEvents (Python) ─► explode ─┬─► lake tables
+└─► search indices
+"""
+
+from pathlib import Path
+from typing import Final
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment
+
+from flink_jobs.room_events.operator import RoomEvents
+from flink_jobs.room_events.settings import Settings
+from flink_jobs.room_events.statements import Statements
+from flink_jobs.room_events.uids import assign_uids
+from udfs.rows import LAKE_OUTPUTS, OUTPUTS, SEARCH_OUTPUTS
+from udfs.rowtype import row_type
+
+SHARED_OUTPUTS: Final = frozenset({"chat_messages", "execution_logs", "quarantined_events", "sequence_gaps"})
+"""Lake outputs that the search indices show as well."""
+
+
+def build(env: StreamExecutionEnvironment, tables: StreamTableEnvironment, settings: Settings) -> None:
+    """Lay out the job in ``env``: its sources, the keyed operator and one INSERT per table and index."""
+    sql = Statements(env, tables, settings, Path(__file__).parent / "sql")
+    sql.declare("source/records.sql")
+    records = tables.to_data_stream(tables.from_path("records"))
+    assign_uids(records, "records")
+    tables.create_temporary_view("archived", tables.from_data_stream(records))
+    if settings.wants("raw") or settings.wants("lake"):
+        sql.declare("source/catalog.sql")
+
+    if settings.wants("raw"):
+        sql.insert("raw")
+    outputs = _wanted_outputs(settings)
+    if outputs:
+        sequenced = _sequence(_by_room(tables), outputs, settings)
+        for output in sorted(outputs):
+            tables.create_temporary_view(output, tables.from_data_stream(_explode(sequenced, output)))
+    if settings.wants("lake"):
+        sql.insert("lake")
+    if settings.wants("search"):
+        sql.insert("search")
+
+
+def _wanted_outputs(settings: Settings) -> frozenset[str]:
+    lake = LAKE_OUTPUTS.keys() if settings.wants("lake") else ()
+    search = SEARCH_OUTPUTS.keys() | SHARED_OUTPUTS if settings.wants("search") else ()
+    return frozenset({*lake, *search})
+
+
+def _by_room(tables: StreamTableEnvironment) -> KeyedStream:
+    """Key the records by room on the JVM: a Python key selector costs as much as decoding the record."""
+    tables.create_java_temporary_function("room_key", "dev.codewave.roomevents.RoomKey")
+    record = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.STRING(), Types.STRING(), Types.LONG()])
+    keyed = tables.sql_query("""
+        SELECT
+          room_key(data),
+          ROW(
+            data,
+            shard_id,
+            sequence_number,
+            EXTRACT(EPOCH FROM arrived_at) * 1000 + EXTRACT(MILLISECOND FROM arrived_at)
+          )
+        FROM archived
+    """)
+    stream = tables.to_append_stream(keyed, Types.ROW([Types.STRING(), record]))
+    assign_uids(stream, "keyed")
+    # The source emits from its own threads, which must not enter Python: the shuffle by key separates them.
+    selector = get_gateway().jvm.KeyByKeySelector()
+    j_keyed = stream._j_data_stream.keyBy(selector, Types.ROW([Types.STRING()]).get_java_type_info())
+    return KeyedStream(j_keyed, record, stream)
+
+
+def _sequence(records: KeyedStream, outputs: frozenset[str], settings: Settings) -> DataStream:
+    operator = RoomEvents(settings.rules(), outputs, settings.state_ttl_days)
+    batches = Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+    return records.process(operator, output_type=batches).name("room-events").uid("room-events")
+
+
+def _explode(batches: DataStream, output: str) -> DataStream:
+    exploder = get_gateway().jvm.dev.codewave.roomevents.RowExploder(output, row_type(OUTPUTS[output]))
+    return DataStream(batches._j_data_stream.flatMap(exploder).name(f"explode-{output}").uid(f"explode-{output}"))

@@ -1,0 +1,1 @@
+"""What all tests share: this folder is on the import path, so that a test can `import example_rooms`."""

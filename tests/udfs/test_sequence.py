@@ -1,0 +1,165 @@
+"""Order and duplicates along one ordering key."""
+
+from itertools import pairwise
+
+import example_rooms as rooms
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stream import Stream
+
+from udfs.rules import Rules
+
+
+def edits(*sequences: int, **fields) -> list:
+    return [rooms.edit(sequence, **{"at": rooms.START_MS, **fields}) for sequence in sequences]
+
+
+def test_events_in_order_pass():
+    stream = Stream()
+    stream.send(*edits(1, 2, 3))
+    assert stream.sequences() == [1, 2, 3]
+    assert not stream.waits
+
+
+def test_an_event_that_is_early_waits_for_those_before_it():
+    stream = Stream()
+    stream.send(*edits(2, 3))
+    assert (stream.sequences(), stream.waits) == ([], True)
+    stream.send(*edits(1))
+    assert (stream.sequences(), stream.waits) == ([1, 2, 3], False)
+
+
+def test_a_repeated_event_is_counted_as_a_duplicate_whether_stored_waiting_or_long_ago():
+    stream = Stream()
+    stream.send(*edits(1, 1, 3, 3))
+    stream.send(*edits(2, 1, 2, 3))
+    stream.send(*edits(*range(4, 300)))
+    stream.send(*edits(5))
+    assert stream.sequences() == list(range(1, 300))
+    assert stream.total("duplicate") == 6
+
+
+def test_another_event_in_the_same_place_is_a_conflict():
+    stream = Stream()
+    stream.send(*edits(1, 3))
+    others = [edits(sequence, event_id=rooms.uuid7("other", sequence))[0] for sequence in (1, 3)]
+    stream.send(*others)
+    assert stream.sequences() == [1]
+    assert [row.reason for row in stream.rows["quarantined_events"]] == ["sequence_conflict"] * 2
+
+
+def test_a_gap_is_declared_when_the_rooms_clock_passes_the_timeout():
+    stream = Stream()
+    at = rooms.START_MS
+    stream.send(rooms.edit(1, at=at), rooms.edit(4, at=at))
+    stream.send(rooms.chat(1, at=at + 999))
+    assert stream.sequences() == [1]
+    stream.send(rooms.chat(2, at=at + 1000))
+    assert stream.sequences() == [1, 4]
+    (gap,) = stream.rows["sequence_gaps"]
+    assert (gap.first_sequence, gap.last_sequence, gap.status, gap.cause) == (2, 3, "declared", "timeout")
+    assert gap.waited_ms == 1000
+
+
+def test_a_late_event_fills_its_gap_once():
+    stream = Stream()
+    at = rooms.START_MS
+    stream.send(rooms.edit(1, at=at), rooms.edit(5, at=at), rooms.chat(1, at=at + 2000))
+    stream.send(rooms.edit(3, at=at), rooms.edit(3, at=at))
+    assert [(row.sequence, row.late) for row in stream.rows["document_operations"]] == [
+        (1, False),
+        (5, False),
+        (3, True),
+    ]
+    assert stream.total("duplicate") == 1
+    assert stream.rows["sequence_gaps"][-1].status == "filled"
+    stream.send(rooms.edit(2, at=at), rooms.edit(4, at=at))
+    assert sorted(stream.sequences()) == [1, 2, 3, 4, 5]
+
+
+def test_a_timer_closes_the_gap_of_a_room_in_which_nothing_comes_in():
+    stream = Stream()
+    stream.send(*edits(1, 3))
+    now = rooms.START_MS + 3_600_005
+    stream.fire(now + 500)
+    assert stream.sequences() == [1]
+    stream.fire(now + 1000)
+    assert stream.sequences() == [1, 3]
+    assert stream.rows["record_audit"][-1].cause == "timer"
+    assert stream.total("pending") == stream.total("released") == 1
+
+
+def test_a_timer_leaves_gaps_open_while_the_job_has_just_started():
+    stream = Stream()
+    stream.send(*edits(1, 3))
+    now = rooms.START_MS + 3_600_005 + 60_000
+    stream.fire(now, opened_at=now - 9_000)
+    assert stream.sequences() == [1]
+    stream.fire(now + 2_000, opened_at=now - 9_000)
+    assert stream.sequences() == [1, 3]
+
+
+def test_a_gap_delays_no_other_key_of_the_room():
+    stream = Stream()
+    stream.send(rooms.edit(5), rooms.chat(1), rooms.edit(1, document="other"))
+    assert stream.sequences() == [1]
+    assert stream.sequences("chat_messages") == [1]
+
+
+def test_no_more_events_wait_than_the_rules_allow():
+    stream = Stream(rules=Rules(pending_events=10))
+    stream.send(*edits(*range(2, 13)))
+    assert stream.sequences() == list(range(2, 13))
+    assert stream.rows["sequence_gaps"][0].cause == "pending_full"
+    stream.send(*edits(1))
+    assert stream.sequences()[-1] == 1
+
+
+def test_no_more_bytes_wait_than_the_rules_allow():
+    stream = Stream(rules=Rules(pending_bytes=5_000))
+    stream.send(*[rooms.edit(sequence, "x" * 2000) for sequence in (2, 3, 4)])
+    assert stream.sequences() == [2, 3, 4]
+
+
+def test_a_refused_event_delays_nobody_and_its_redrive_takes_its_place():
+    stream = Stream()
+    good = [rooms.encode(event) for event in edits(1, 2, 3)]
+    good[1] = good[1].replace(b'"base_sequence":1', b'"base_sequence":-1')
+    stream.take(b"[" + b",".join(good) + b"]")
+    assert stream.sequences() == [1, 3]
+    assert stream.rows["sequence_gaps"][0].cause == "refused"
+    stream.send(*edits(2))
+    assert sorted(stream.sequences()) == [1, 2, 3]
+
+
+def test_a_refused_event_that_comes_early_keeps_its_place():
+    stream = Stream()
+    refused = rooms.encode(*edits(2)).replace(b'"base_sequence":1', b'"base_sequence":-1')
+    stream.take(refused)
+    stream.send(*edits(3))
+    stream.send(*edits(1))
+    assert stream.sequences() == [1, 3]
+    assert not stream.waits
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_the_same_records_in_any_batching_store_the_same_events(data: st.DataObject):
+    """Every event exactly once, in order except for late ones, however they are shuffled, repeated and cut."""
+    count = data.draw(st.integers(1, 40))
+    order = data.draw(st.permutations(range(1, count + 1)))
+    repeats = data.draw(st.lists(st.sampled_from(order), max_size=20))
+    sequences = [*order, *repeats]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(sequences)), max_size=8)) | {0, len(sequences)})
+    stream = Stream()
+    for start, end in pairwise(cuts):
+        stream.send(*edits(*sequences[start:end], at=rooms.START_MS))
+    stream.fire(rooms.START_MS + 10 * 3_600_000)
+    stored = stream.rows["document_operations"]
+    in_order = [row.sequence for row in stored if not row.late]
+    assert in_order == sorted(in_order)
+    assert sorted(row.sequence for row in stored) == list(range(1, count + 1))
+    assert stream.total("received") == len(sequences)
+    assert stream.total("stored") + stream.total("released") == count
+    assert stream.total("duplicate") == len(repeats)
+    assert stream.total("pending") == stream.total("released")

@@ -1,0 +1,41 @@
+"""What the stream's functions may be told: limits, timeouts and bounds, each with its one home here."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from codewave.contract.limits import DEFAULT_LIMITS, Limits
+
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+
+
+class Rules(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rules of one run of the stream; the defaults are the event contract's."""
+
+    limits: Limits = DEFAULT_LIMITS
+    gap_timeout_ms: int = 1_000
+    """How long an event waits for those before it, on the room's clock."""
+    pending_events: int = 256
+    """Events that may wait per ordering key."""
+    pending_bytes: int = 1024 * 1024
+    """Bytes that may wait per ordering key."""
+    clock_skew_ms: int = 600_000
+    """Distance of ``occurred_at`` from ``received_at`` beyond which an event is flagged."""
+    restart_grace_ms: int = 10_000
+    """After a start, how long timers leave gaps open, so that a backlog is read before they are judged."""
+    preview_characters: int = 200
+    """Inserted text shown in a burst of the ``activity`` index."""
+    present_sessions: int = 256
+    """Sessions kept in a room's live state."""
+    presence_timeout_ms: int = 120_000
+    """Silence after which a session no longer counts as present."""
+    running_executions: int = 256
+    """Executions kept in a room's live state."""
+    room_update_ms: int = 1_000
+    """Shortest time between two updates of a room's live document, on the room's clock."""
+    release: str = "dev"
+    """The release that runs, as quarantined rows name it."""
+
+
+DEFAULT_RULES: Final = Rules()
