@@ -1,6 +1,5 @@
 """The docs page of the event contract, generated from the Structs: ``docs/events.md``."""
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +28,8 @@ _INTRODUCTION: Final = """\
 Everything that happens in a room is an event: an envelope that all types share, and a payload by type. Fields that
 the contract does not name are ignored, so that a newer writer never stops an older reader. Each type's JSON Schema is
 in [`codewave/contract/schemas/`](../codewave/contract/schemas/), examples that must pass and that must be refused are
-in [`codewave/contract/examples/`](../codewave/contract/examples/): a failing one whose name starts with `pattern-` breaks
-a pattern only, with `stream-` a rule between fields only. Integers are written without a fraction or an exponent.
+in [`codewave/contract/examples/`](../codewave/contract/examples/): a failing one named `pattern-` breaks a pattern
+only, one named `stream-` a rule between fields only. Integers are written without a fraction or an exponent.
 
 A **classification** says what a field reveals: `metadata` says nothing of a person, `personal` points to a person,
 `user_content` is what a person wrote.
@@ -76,9 +75,8 @@ def _section(kind: str, version: int) -> str:
     schema = schema_of(kind, version)
     payload = schema["properties"]["payload"]
     example = sorted((EXAMPLES / f"{kind}.v{version}" / "pass").glob("*.json"))[0]
-    event = json.dumps(json.loads(example.read_text(encoding="utf-8")), ensure_ascii=False, indent=2)
     title = f"## {kind}, version {version}\n\n{payload['description']}\n\n"
-    return f"{title}{_table(payload)}\n```json\n{event}\n```\n"
+    return f"{title}{_table(payload)}\n```json\n{example.read_text(encoding='utf-8')}```\n"
 
 
 def _table(schema: Schema) -> str:

@@ -13,7 +13,7 @@ from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironme
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from flink_jobs.room_events.operator import RoomEvents
+from flink_jobs.room_events.room_operator import RoomEvents
 from flink_jobs.room_events.settings import Settings
 from flink_jobs.room_events.statements import Statements
 from flink_jobs.room_events.uids import assign_uids

@@ -1,0 +1,1 @@
+"""The ``codewave`` command."""

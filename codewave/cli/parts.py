@@ -1,0 +1,22 @@
+"""Which module holds which command."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to ``app``."""
+    from codewave.cli import (
+        contract,
+        document,
+        job,
+        play,
+        query,
+        reconcile,
+        run,
+        search,
+        stack,
+        tables,
+    )
+
+    for module in (stack, run, play, job, reconcile, document, query, search, tables, contract):
+        module.register(app)

@@ -1,0 +1,1 @@
+"""Reading the lake: documents rebuilt from their edits, and counts that must close."""

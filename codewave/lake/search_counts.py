@@ -1,0 +1,61 @@
+"""What the search indices of a namespace hold, counted to be compared with the lake."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from codewave.local.namespace import Namespace
+from codewave.local.settings import LocalSettings
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+INDICES: Final = ("activity", "chat", "execution-logs", "quarantine", "gaps")
+"""Indices that hold one document a row, or of which one field sums up to it."""
+
+_SUMMED: Final = {"activity": "operations"}
+
+
+class IndexCount(Struct):
+    """One index against what the lake holds."""
+
+    index: str
+    expected: int
+    found: int
+
+
+def index_pattern(namespace: str, index: str) -> str:
+    """The daily indices of one kind; days begin with the century, so other namespaces' names do not match."""
+    return f"{Namespace(namespace).index_prefix}{index}-2*"
+
+
+def count_indices(
+    settings: LocalSettings, namespace: str, since: datetime | None, expected: dict[str, int]
+) -> list[IndexCount]:
+    """Count what the indices hold.
+
+    :param expected: rows by index, of :data:`INDICES`.
+    :returns: one count for each index; none when OpenSearch does not answer or has no index of this namespace.
+    """
+    from codewave.local.opensearch import DEBUGGER, search_answers, search_client
+
+    if not search_answers(settings):
+        return []
+    client = search_client(settings, DEBUGGER)
+    counts = {index: _count(client, namespace, index, since) for index in INDICES}
+    if all(count is None for count in counts.values()):
+        return []
+    return [IndexCount(index, expected.get(index, 0), count or 0) for index, count in counts.items()]
+
+
+def _count(client: "OpenSearch", namespace: str, index: str, since: datetime | None) -> int | None:
+    body: dict[str, Any] = {"size": 0, "track_total_hits": True, "query": {"match_all": {}}}
+    if since:
+        body["query"] = {"range": {"received_at": {"gte": since.isoformat()}}}
+    if field := _SUMMED.get(index):
+        body["aggs"] = {"events": {"sum": {"field": field}}}
+    answer = client.search(index=index_pattern(namespace, index), body=body)
+    if not answer["_shards"]["total"]:
+        return None
+    return int(answer["aggregations"]["events"]["value"] if field else answer["hits"]["total"]["value"])

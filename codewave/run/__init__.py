@@ -1,0 +1,1 @@
+"""A run from sending to proof: waiting until everything is stored, and the report on it."""

@@ -1,0 +1,104 @@
+"""The report on a run, ``report.json``: what was stored of what was sent, and whether every document is right."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from codewave.errors import CodewaveError
+from codewave.lake.documents import read_document
+from codewave.lake.reconcile import Reconciliation
+from codewave.local.namespace import Namespace
+from codewave.local.settings import LocalSettings
+from codewave.workload.truth import DocumentTruth, Truth
+from iceberg.engine import Engine, local_engine
+
+_PROBLEMS: Final = 20
+
+
+class Report(Struct, kw_only=True):
+    """``report.json``; fields may be added, none removed or renamed."""
+
+    closes: bool
+    """Counts close, they are the truth's, indices hold the same, and every document is right."""
+    difference: int
+    received: int
+    stored: int
+    duplicate: int
+    quarantined: dict[str, int]
+    gaps: int
+    documents_verified: int
+    stored_by_type: dict[str, int]
+    problems: list[str]
+    events_per_second: float = 0.0
+    """Real events over the time from the first one sent until all were stored."""
+    setup_seconds: float = 0.0
+    seconds_to_first_event: float | None = None
+    """From the command's start, the set-up before it left out, until the first event could be searched."""
+
+
+def report_on(settings: LocalSettings, namespace: Namespace, truth: Truth, result: Reconciliation) -> Report:
+    """Rebuild every document of a finished run and put the report together."""
+    engine = local_engine(settings, namespace.name)
+    lost = set(truth.documents_unverifiable)
+    wrong = [
+        problem
+        for document in truth.documents
+        if document.document_id not in lost and (problem := _problem(engine, document))
+    ]
+    search = [
+        f"search index {count.index}: {count.found} of {count.expected}"
+        for count in result.search
+        if count.found != count.expected
+    ]
+    extra = _beyond(truth, result)
+    problems = [*extra, *result.problems, *search, *wrong]
+    return Report(
+        closes=result.closes and not problems,
+        difference=result.difference + len(wrong) + len(search) + len(extra),
+        received=result.received,
+        stored=result.stored,
+        duplicate=result.duplicate,
+        quarantined=result.quarantined,
+        gaps=result.gaps,
+        documents_verified=len(truth.documents) - len(lost) - len(wrong),
+        stored_by_type=_stored_by_type(result),
+        problems=problems[:_PROBLEMS],
+    )
+
+
+def write_report(report: Report, file: Path) -> None:
+    """Write ``report.json``."""
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+
+
+def _beyond(truth: Truth, result: Reconciliation) -> list[str]:
+    """What is stored or refused beyond the truth; more duplicates alone are a retry that arrived twice."""
+    refused, expected = sum(result.quarantined.values()), sum(truth.quarantined.values())
+    found = []
+    if result.stored != truth.events:
+        found.append(f"{result.stored} stored of {truth.events} sent")
+    if refused != expected:
+        found.append(f"{refused} quarantined, {expected} expected")
+    return found
+
+
+def _stored_by_type(result: Reconciliation) -> dict[str, int]:
+    stored: dict[str, int] = {}
+    for row in result.rows:
+        if row.events_held:
+            stored[row.type] = stored.get(row.type, 0) + row.events_held
+    return stored
+
+
+def _problem(engine: Engine, expected: DocumentTruth) -> str | None:
+    try:
+        found = read_document(engine, expected.document_id)
+    except CodewaveError as error:
+        return str(error)
+    if not found.sound:
+        return f"document {expected.document_id}: {found.problems[0]}"
+    if found.sha256 != expected.sha256:
+        return f"document {expected.document_id}: the text differs from what was written"
+    return None
