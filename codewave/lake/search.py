@@ -103,6 +103,7 @@ def _body(asked: Asked) -> dict[str, Any]:
         "size": asked.limit,
         "track_total_hits": True,
         "query": {"bool": {"must": [{"simple_query_string": words}], "filter": filters}},
+        "docvalue_fields": [{"field": "received_at", "format": "strict_date_time"}],
         "sort": [{"received_at": {"order": "desc", "unmapped_type": "date"}}],
         "highlight": {
             "fields": {field: {} for field in fields},
@@ -117,8 +118,8 @@ def _body(asked: Asked) -> dict[str, Any]:
 def _hit(hit: dict[str, Any], patterns: dict[str, str]) -> Hit:
     kind = next(kind for pattern, kind in patterns.items() if hit["_index"].startswith(pattern.removesuffix("*")))
     source = hit["_source"]
-    received_at = source.get("received_at", "")
-    return Hit(kind, str(received_at), source.get("room_id"), source.get("user_id"), _snippet(kind, hit), source)
+    (received_at,) = hit.get("fields", {}).get("received_at", [""])
+    return Hit(kind, received_at, source.get("room_id"), source.get("user_id"), _snippet(kind, hit), source)
 
 
 def _snippet(kind: str, hit: dict[str, Any]) -> str:

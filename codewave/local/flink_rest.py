@@ -27,8 +27,9 @@ class FlinkRest:
         return self._call("GET", "/overview")
 
     def task_manager_ids(self) -> set[str]:
-        """Ids of the TaskManagers that are registered."""
-        return {str(one["id"]) for one in self._call("GET", "/taskmanagers")["taskmanagers"]}
+        """Ids of the TaskManagers that have registered and reported their slots."""
+        known = self._call("GET", "/taskmanagers")["taskmanagers"]
+        return {str(one["id"]) for one in known if one["slotsNumber"] > 0}
 
     def jobs(self) -> list[dict[str, Any]]:
         """``jid``, ``name``, ``state`` and times of every job that the cluster remembers."""

@@ -13,6 +13,8 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from codewave.errors import CodewaveError
+
 PASSWORD: Final = "changeit"  # noqa: S105 - Java's customary one; what it covers is public
 BUNDLE_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 BUNDLE_FILES: Final = (
@@ -40,10 +42,14 @@ def write_trust_store(bundle: Path, trust_store: Path) -> int:
     """Write the authorities of a PEM file as a Java key store.
 
     :returns: how many there are.
-    :raises ssl.SSLError: if the file holds no certificates.
+    :raises CodewaveError: if the file holds no certificates.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cafile=bundle)
+    try:
+        context.load_verify_locations(cafile=bundle)
+    except ssl.SSLError as error:
+        named = ", ".join(BUNDLE_VARIABLES)
+        raise CodewaveError(f"setup: {bundle} holds no certificates ({error.reason}); see {named}") from error
     certificates = context.get_ca_certs(binary_form=True)
     trust_store.parent.mkdir(parents=True, exist_ok=True)
     trust_store.write_bytes(key_store(certificates))

@@ -29,6 +29,8 @@ _KILL_DEADLINE_S: Final = 10.0
 _LOG_LINES: Final = 15
 _LOG_TAIL_BYTES: Final = 16 * 1024
 _PROC: Final = Path("/proc")
+_ENDED: Final = ("Z", "X")
+"""States of a thread that no longer runs: zombie, dead."""
 
 
 class ProcessSpec(Struct, frozen=True, kw_only=True):
@@ -102,7 +104,8 @@ def start(settings: LocalSettings, spec: ProcessSpec) -> int:
             )
         except OSError as error:
             raise CodewaveError(f"{spec.name}: cannot run {spec.command[0]}: {error.strerror}") from None
-    file.write_text(f"{process.pid} {_start_ticks(process.pid)}\n", encoding="ascii")
+    fields = _stat(_PROC / str(process.pid))  # still there even if it ended: nobody has reaped it
+    file.write_text(f"{process.pid} {_start_ticks(fields) if fields else 0}\n", encoding="ascii")
     return process.pid
 
 
@@ -122,12 +125,12 @@ def wait_until(settings: LocalSettings, name: str, ready: Callable[[], bool], de
 
 def running_pid(settings: LocalSettings, name: str) -> int | None:
     """Id of the process if it runs; ``None`` if it does not, or if its id belongs to another program by now."""
-    try:
-        pid, ticks = (int(word) for word in pid_file(settings, name).read_text(encoding="ascii").split())
-    except (FileNotFoundError, ValueError):
+    recorded = _recorded(settings, name)
+    if recorded is None:
         return None
-    _reap(pid)
-    return pid if _start_ticks(pid) == ticks else None
+    _reap(recorded[0])
+    fields = _stat(_PROC / str(recorded[0]))
+    return recorded[0] if fields and fields[0] not in _ENDED and _start_ticks(fields) == recorded[1] else None
 
 
 def memory_mb(pid: int) -> int | None:
@@ -180,23 +183,44 @@ def _signal(settings: LocalSettings, name: str, number: int) -> list[int]:
 
 
 def _wait_gone(settings: LocalSettings, name: str, deadline_s: float) -> bool:
-    give_up = time.monotonic() + deadline_s
+    recorded, give_up = _recorded(settings, name), time.monotonic() + deadline_s
     while _members(settings, name):
+        if recorded:
+            _reap(recorded[0])
         if time.monotonic() > give_up:
             return False
         time.sleep(_POLL_S)
     return True
 
 
+def _recorded(settings: LocalSettings, name: str) -> tuple[int, int] | None:
+    """Process id and start time in the pid file; ``None`` without one, or if writing it was cut short."""
+    try:
+        pid, ticks = (int(word) for word in pid_file(settings, name).read_text(encoding="ascii").split())
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid, ticks
+
+
 def _members(settings: LocalSettings, name: str) -> list[int]:
-    """The process, its process group, and whatever else carries its mark."""
-    leader = running_pid(settings, name)
+    """The process, its process group, and whatever else carries its mark; also what is still ending."""
+    recorded, live = _recorded(settings, name), _live()
+    leader = recorded[0] if recorded and live.get(recorded[0]) == recorded[1] else None
     mark = f"{MARK}={pid_file(settings, name)}".encode()
-    return [pid for pid in _live_pids() if (leader is not None and _group(pid) == leader) or mark in _marks(pid)]
+    return [pid for pid in live if (leader is not None and _group(pid) == leader) or mark in _marks(pid)]
 
 
-def _live_pids() -> list[int]:
-    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _start_ticks(int(entry.name))]
+def _live() -> dict[int, int]:
+    """Start times of all processes that have not ended, by id.
+
+    A killed program's first thread is a zombie at once, but its ports and files are held until its last thread ends.
+    """
+    live = {}
+    for entry in _PROC.iterdir():
+        fields = _stat(entry) if entry.name.isdigit() else None
+        if fields and (fields[0] not in _ENDED or _threads_left(entry)):
+            live[int(entry.name)] = _start_ticks(fields)
+    return live
 
 
 def _group(pid: int) -> int | None:
@@ -213,15 +237,27 @@ def _marks(pid: int) -> list[bytes]:
         return []
 
 
-def _start_ticks(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot (field 22 of proc(5) stat); ``None`` if it is gone or a zombie."""
+def _start_ticks(fields: list[str]) -> int:
+    """Start of a process in clock ticks since boot: field 22 of proc(5) stat."""
+    return int(fields[19])
+
+
+def _threads_left(process: Path) -> bool:
     try:
-        stat = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
+        threads = list((process / "task").iterdir())
+    except OSError:
+        return False
+    return any((fields := _stat(thread)) is not None and fields[0] not in _ENDED for thread in threads)
+
+
+def _stat(folder: Path) -> list[str] | None:
+    """State and what follows it (fields 3 and on) in proc(5) stat; ``None`` if it is gone."""
+    try:
+        stat = (folder / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
     # The program's name, in parentheses, may itself hold blanks and parentheses.
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
+    return stat[stat.rindex(")") + 2 :].split()
 
 
 def _reap(pid: int) -> None:

@@ -27,11 +27,7 @@ class RoomEvents(KeyedProcessFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Get the state handles: one value for the room, one map entry per ordering key."""
-        ttl = (
-            StateTtlConfig.new_builder(Time.days(self._state_ttl_days))
-            .set_update_type(StateTtlConfig.UpdateType.OnCreateAndWrite)
-            .build()
-        )
+        ttl = _time_to_live(self._state_ttl_days)
         room = ValueStateDescriptor("room", Types.PICKLED_BYTE_ARRAY())
         keys = MapStateDescriptor("ordering_keys", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         room.enable_time_to_live(ttl)
@@ -74,6 +70,18 @@ class RoomEvents(KeyedProcessFunction):
         for output, batch in rows.items():
             if output in wanted:
                 yield output, _encode(batch)
+
+
+def _time_to_live(days: int) -> StateTtlConfig:
+    # PyFlink's default clean-up makes a java.time.Duration through the client's gateway, which in a TaskManager would
+    # start a second JVM; with the clean-up named and a time of its own given, it does not.
+    return (
+        StateTtlConfig.new_builder(Time.days(days))
+        .set_update_type(StateTtlConfig.UpdateType.OnCreateAndWrite)
+        .disable_cleanup_in_background()
+        .cleanup_in_rocksdb_compact_filter(1000, Time.days(30))
+        .build()
+    )
 
 
 def _now_ms() -> int:

@@ -1,13 +1,13 @@
 """The machine's certificate authorities in Java's own format."""
 
-import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from codewave.errors import CodewaveError
 from codewave.local import toolchain
-from codewave.local.java_trust import PASSWORD, find_bundle, key_store, write_trust_store
+from codewave.local.java_trust import PASSWORD, find_bundle, write_trust_store
 from codewave.local.settings import load_settings
 
 
@@ -29,7 +29,7 @@ def test_a_bundle_that_is_not_there_is_passed_over(tmp_path: Path, monkeypatch: 
 def test_a_file_without_certificates_is_an_error(tmp_path: Path) -> None:
     bundle = tmp_path / "authorities.pem"
     bundle.write_text("nothing", encoding="utf-8")
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(CodewaveError, match=r"authorities.pem holds no certificates"):
         write_trust_store(bundle, tmp_path / "trust.jks")
 
 
@@ -44,10 +44,13 @@ def test_java_reads_the_same_number_of_authorities(tmp_path: Path) -> None:
 
 
 def test_java_refuses_a_damaged_store(tmp_path: Path) -> None:
-    damaged = tmp_path / "trust.jks"
-    content = key_store([b"not a certificate"])
-    damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert subprocess.run(_keytool(damaged), capture_output=True, check=False).returncode != 0
+    bundle = find_bundle()
+    assert bundle is not None
+    trust_store = tmp_path / "trust.jks"
+    write_trust_store(bundle, trust_store)
+    content = trust_store.read_bytes()
+    trust_store.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert subprocess.run(_keytool(trust_store), capture_output=True, check=False).returncode != 0
 
 
 def _keytool(trust_store: Path) -> list[str]:

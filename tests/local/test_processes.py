@@ -138,6 +138,20 @@ def test_a_process_that_ended_does_not_count_as_running(settings: LocalSettings)
     wait_for(lambda: processes.running_pid(settings, NAME) is None)
 
 
+def test_a_port_is_free_again_as_soon_as_a_killed_process_is_gone(settings: LocalSettings) -> None:
+    listen = (
+        "import socket, threading, time; s = socket.create_server(('127.0.0.1', 0)); hog = bytearray(200 << 20);"
+        "[threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(100)];"
+        "print(s.getsockname()[1], flush=True)"
+    )
+    pid = start(settings, listen)
+    wait_for(lambda: log(settings).endswith("\n"))
+    mine = LocalSettings(data_folder=settings.data_folder, catalog_port=int(log(settings)))
+    os.kill(pid, signal.SIGKILL)
+    processes.stop(settings, NAME)
+    processes.check_ports(mine, ("catalog",))
+
+
 def test_start_replaces_what_an_earlier_process_of_the_name_left_behind(settings: LocalSettings) -> None:
     old = start(settings, SLEEP)
     new = start(settings, SLEEP)

@@ -1,7 +1,5 @@
 """The local stack as real processes, in a data folder and on ports of its own: up, used, crashed, down."""
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -218,9 +216,11 @@ def test_up_leaves_a_running_stack_as_it_is(settings: LocalSettings) -> None:
 
 def test_up_repairs_a_stack_that_crashed_in_part(settings: LocalSettings, writer: OpenSearch) -> None:
     bulk(writer, f"gaps-{DAY}", {"gap_id": "1"})
-    for part in stack.status(settings).parts:
-        assert part.pid is not None
-        os.kill(part.pid, signal.SIGKILL)
+    crashed = [psutil.Process(part.pid) for part in stack.status(settings).parts]
+    for process in crashed:
+        process.kill()
+    _, alive = psutil.wait_procs(crashed, timeout=30)
+    assert alive == []
     both: list[stack.StackStatus] = []
     threads = [threading.Thread(target=lambda: both.append(stack.up(settings, silent))) for _ in range(2)]
     for thread in threads:
