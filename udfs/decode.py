@@ -105,6 +105,11 @@ class Decoder:
         return None
 
 
+def decode_accepted(line: bytes) -> AnyEvent:
+    """Decode an event again that has been validated before it began to wait."""
+    return _decode(line)
+
+
 def event_type(event: Event) -> str:
     """The event's type name, such as ``document.edited``."""
     return event.__struct_config__.tag  # type: ignore[return-value]

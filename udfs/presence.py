@@ -65,7 +65,8 @@ def live_row(room: LiveRoom, room_id: str, clock: int, now_ms: int, rules: Rules
 
     :param clock: the room's clock, ms since epoch.
     """
-    gone = [key for key, session in room.present.items() if clock - session.last_seen_at > rules.presence_timeout_ms]
+    silent_since = room.last_activity_at - rules.presence_timeout_ms
+    gone = [key for key, session in room.present.items() if session.last_seen_at < silent_since]
     for key in gone:
         del room.present[key]
     room.updated_at = clock

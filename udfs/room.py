@@ -9,7 +9,7 @@ from codewave.contract.reasons import Reason
 from udfs import sequence as seq
 from udfs.activity import add_to_burst
 from udfs.audit import UNKNOWN_TYPE, Tally
-from udfs.decode import Decoder, event_type
+from udfs.decode import Decoder, decode_accepted, event_type
 from udfs.execution import advance, status_row
 from udfs.presence import live_row, observe
 from udfs.quarantine import Record, quarantined
@@ -48,6 +48,8 @@ class Step:
 
         :returns: the rows it makes, its audit row among them.
         """
+        self._advance(record.arrived_at)
+        self._state.shard_id = record.shard_id
         header, lines = self._unframe(record)
         for position, line in enumerate(lines):
             decoded = self._decoder.decode(line)
@@ -56,25 +58,27 @@ class Step:
                 self._refuse(decoded, record)
             else:
                 self._place(*decoded, line, position, record)
-        self._state.processed_at = self._now
-        self._close_gaps(self._state.clock)
         received_at = header.sent_at if header else record.arrived_at
-        self._finish(received_at)
+        self._finish()
         self._add("record_audit", self._audit(record, header, received_at))
         return self.rows
 
-    def fire(self, opened_at: int) -> Rows:
+    def fire(self, clock: int) -> Rows:
         """A timer: in a room where nothing comes in any more, time goes on and gaps close.
 
-        :param opened_at: when this process began to read, ms since epoch; for a while after it gaps stay open.
+        :param clock: the time of the room's shard, ms since epoch (:mod:`udfs.stream_clock`).
         """
-        idle = self._now - max(self._state.processed_at, opened_at + self._rules.restart_grace_ms)
-        if idle > 0:
-            self._close_gaps(self._state.clock + idle)
-        self._finish(self._state.clock)
+        self._advance(clock)
+        self._finish()
         if self.rows:
             self._add("record_audit", self._audit(None, None, self._state.clock))
         return self.rows
+
+    def _advance(self, clock: int) -> None:
+        """Bring the room's clock forward and close the gaps that have then been open for too long."""
+        self._state.clock = max(self._state.clock, clock)
+        if self._state.waiting:
+            self._close_gaps(self._state.clock)
 
     def _unframe(self, record: Record) -> tuple[Header | None, list[bytes]]:
         try:
@@ -93,12 +97,14 @@ class Step:
         kind = event_type(event)
         counts = self._tally.of(kind, event.received_at)
         counts.received += 1
-        self._tick(event.received_at, record)
         key = self._keys[event.ordering_key]
         verdict = seq.offer(key, event.sequence, fingerprint, line, state.clock, self._bounds)
         while verdict is Verdict.FULL:
             self._declare(event.ordering_key, key, "pending_full")
             verdict = seq.offer(key, event.sequence, fingerprint, line, state.clock, self._bounds)
+        if verdict <= Verdict.WAIT and isinstance(event, e.DocumentEdited):
+            # Counted where it arrives, not where it is released: the same bursts, whenever a gap before it closes.
+            add_to_burst(self._bursts, event, self._rules.preview_characters)
         if verdict is Verdict.PASS:
             counts.stored += 1
             self._store(event, kind, late=False)
@@ -141,12 +147,7 @@ class Step:
         self._add("quarantined_events", row)
         known = refusal.envelope
         if known and refusal.reason in _HOLDING_REASONS and known.room_id == self.room_id:
-            self._tick(known.received_at, record)
             self._hold_place(known)
-
-    def _tick(self, received_at: int, record: Record) -> None:
-        # A collector whose clock runs ahead must not make others' events look late.
-        self._state.clock = max(self._state.clock, min(received_at, record.arrived_at))
 
     def _hold_place(self, known: Envelope) -> None:
         key = self._keys[known.ordering_key]
@@ -161,18 +162,15 @@ class Step:
         for ordering_key in expired:
             key = self._keys[ordering_key]
             while key.pending and clock - seq.oldest_wait(key) >= timeout:
-                self._declare(ordering_key, key, "timeout", clock)
+                self._declare(ordering_key, key, "timeout")
 
-    def _declare(self, ordering_key: str, key: seq.KeyState, cause: str, clock: int | None = None) -> None:
-        self._gap(ordering_key, seq.declare_gap(key, cause, self._state.clock if clock is None else clock))
+    def _declare(self, ordering_key: str, key: seq.KeyState, cause: str) -> None:
+        self._gap(ordering_key, seq.declare_gap(key, cause, self._state.clock))
         self._release(ordering_key, key)
 
     def _release(self, ordering_key: str, key: seq.KeyState) -> None:
         for waiting in seq.drain(key):
-            decoded = self._decoder.decode(waiting.line)
-            if isinstance(decoded, Refusal):  # it was valid when it began to wait
-                raise RuntimeError(f"{ordering_key}: {decoded.reason} after waiting: {decoded.message}")  # noqa: TRY004
-            event = decoded[0]
+            event = decode_accepted(waiting.line)
             kind = event_type(event)
             self._tally.of(kind, event.received_at).released += 1
             self._store(event, kind, late=False)
@@ -186,9 +184,7 @@ class Step:
         output, make = ROUTES[kind]
         self._add(output, make(event.payload, envelope(event, kind, late, skewed)))
         observe(self._state.live, event, self._rules)
-        if isinstance(event, e.DocumentEdited):
-            add_to_burst(self._bursts, event, self._rules.preview_characters)
-        elif isinstance(event, e.ExecutionQueued | e.ExecutionStarted | e.ExecutionOutput | e.ExecutionFinished):
+        if isinstance(event, e.ExecutionQueued | e.ExecutionStarted | e.ExecutionOutput | e.ExecutionFinished):
             key = self._keys[event.ordering_key]
             key.execution, outcome = advance(key.execution, event)
             self._executions[event.payload.execution_id] = status_row(key.execution, event)
@@ -208,7 +204,7 @@ class Step:
                 cause=gap.cause,
                 event_id=None,
                 waited_ms=gap.waited_ms,
-                received_at=self._state.clock or self._now,
+                received_at=self._state.clock,
             ),
         )
 
@@ -229,13 +225,13 @@ class Step:
             ),
         )
 
-    def _finish(self, received_at: int) -> None:
+    def _finish(self) -> None:
         for burst in self._bursts.values():
             self._add("activity", burst)
         for status in self._executions.values():
             self._add("executions", status)
         live = self._state.live
-        clock = max(self._state.clock, received_at if self.rows else 0)
+        clock = self._state.clock
         if self.rows and self.room_id and clock - live.updated_at >= self._rules.room_update_ms:
             self._add("rooms", live_row(live, self.room_id, clock, self._now, self._rules))
 

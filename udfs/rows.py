@@ -280,7 +280,7 @@ class RoomRow(Row, gc=False):
     last_activity_at: Timestamp
     updated_at: Timestamp
     lag_ms: int
-    """From ``received_at`` of the newest event to its processing."""
+    """From the arrival of the newest record in the stream to its processing."""
 
 
 LAKE_OUTPUTS: Final[dict[str, type[Row]]] = {

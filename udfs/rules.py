@@ -22,8 +22,8 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes that may wait per ordering key."""
     clock_skew_ms: int = 600_000
     """Distance of ``occurred_at`` from ``received_at`` beyond which an event is flagged."""
-    restart_grace_ms: int = 10_000
-    """After a start, how long timers leave gaps open, so that a backlog is read before they are judged."""
+    shard_idle_ms: int = 5_000
+    """Silence of a shard after which gaps close by the wall clock, as nothing is left to be read."""
     preview_characters: int = 200
     """Inserted text shown in a burst of the ``activity`` index."""
     present_sessions: int = 256

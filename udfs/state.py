@@ -15,9 +15,9 @@ class RoomState(Struct, array_like=True, gc=False):
     """What is remembered of a room beside its ordering keys."""
 
     clock: int = 0
-    """Event time of the room: the newest ``received_at`` seen, never ahead of the stream's own clock."""
-    processed_at: int = 0
-    """When its last record was processed, ms since epoch."""
+    """The room's clock: when its newest record arrived in the stream, or later, ms since epoch."""
+    shard_id: str = ""
+    """Where that record came from."""
     waiting: dict[str, int] = {}
     """Ordering keys with waiting events → since when the longest waits, on the room's clock."""
     live: LiveRoom = msgspec.field(default_factory=LiveRoom)

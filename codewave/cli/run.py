@@ -16,7 +16,6 @@ from codewave.cli.output import JsonOption, console, emit, progress_console
 from codewave.cli.play import (
     ChaosOption,
     RateOption,
-    RoomsOption,
     SecondsOption,
     SeedOption,
     TracesArgument,
@@ -42,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def _command(  # noqa: PLR0913, PLR0917 - one per option
     traces: TracesArgument = None,
-    rooms: RoomsOption = None,
+    rooms: Annotated[int | None, typer.Option(help="Generated rooms, beside those of the traces. Default 5.")] = None,
     seconds: SecondsOption = None,
     rate: RateOption = 0,
     seed: SeedOption = None,
@@ -57,12 +56,13 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
     """
     from codewave.run.report import report_on, write_report
     from codewave.run.settle import FirstEvent, wait_until_stored
-    from codewave.workload.options import options_for
+    from codewave.workload.options import DEFAULT_ROOMS, options_for
     from codewave.workload.traces import read_trace
     from codewave.workload.truth import write_truth
 
     begin = time.monotonic()
     files = traces or []
+    rooms = DEFAULT_ROOMS if rooms is None else rooms
     options = options_for(traces=len(files), rooms=rooms, seconds=seconds, rate=rate, seed=seed, chaos=chaos)
     histories = [read_trace(file) for file in files]
     settings, space = load_settings(), Namespace(namespace)

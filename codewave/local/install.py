@@ -97,7 +97,8 @@ def kinesis_step(settings: LocalSettings) -> Step:
         # npm is a script that looks for node on the path.
         path = f"{toolchain.find_node(settings).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         command = [*toolchain.npm_command(settings), *options]
-        run_command(settings, "stream-emulator", command, folder=folder, environment={"PATH": path})
+        environment = {"PATH": path} | _node_trust()
+        run_command(settings, "stream-emulator", command, folder=folder, environment=environment)
 
     return Step(
         name="the stream emulator",
@@ -190,6 +191,12 @@ def _maven(
     }
     command = [*toolchain.maven_command(settings), *(options or []), goal]
     run_command(settings, name, command, folder=folder, environment=environment)
+
+
+def _node_trust() -> dict[str, str]:
+    """Node, too, brings its own authorities: name it the machine's, unless somebody has."""
+    bundle = find_bundle()
+    return {"NODE_EXTRA_CA_CERTS": os.environ.get("NODE_EXTRA_CA_CERTS") or str(bundle)} if bundle else {}
 
 
 def _install_security(settings: LocalSettings, home: Path, plugin: Path) -> None:

@@ -13,6 +13,7 @@ from udfs.quarantine import Record
 from udfs.room import Rows, Step, wants_timer
 from udfs.rules import Rules
 from udfs.state import KeyStates, read_room, write_room
+from udfs.stream_clock import StreamClock
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -35,15 +36,16 @@ class RoomEvents(KeyedProcessFunction):
         self._room = runtime_context.get_state(room)
         self._keys = runtime_context.get_map_state(keys)
         self._rules = msgspec.json.decode(self._rules_json, type=Rules)
-        self._opened_at = _now_ms()
+        self._clock = StreamClock(_now_ms(), self._rules.shard_idle_ms)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[tuple[str, bytes]]:
         """Take in one record: ``value`` is ``(data, shard_id, sequence_number, arrived_at)``."""
         now_ms = _now_ms()
+        record = Record(value[0], value[1], value[2], value[3])
+        self._clock.observe(record.shard_id, record.arrived_at, now_ms)
         room = read_room(self._room.value())
         keys = KeyStates(self._keys.get)
-        step = Step(ctx.get_current_key(), room, keys, self._rules, now_ms)
-        rows = step.process(Record(value[0], value[1], value[2], value[3]))
+        rows = Step(ctx.get_current_key(), room, keys, self._rules, now_ms).process(record)
         self._save(room, keys, ctx, now_ms)
         yield from self._emit(rows)
 
@@ -52,7 +54,8 @@ class RoomEvents(KeyedProcessFunction):
         now_ms = max(timestamp, _now_ms())
         room = read_room(self._room.value())
         keys = KeyStates(self._keys.get)
-        rows = Step(ctx.get_current_key(), room, keys, self._rules, now_ms).fire(self._opened_at)
+        clock = self._clock.read(room.shard_id, room.clock, now_ms)
+        rows = Step(ctx.get_current_key(), room, keys, self._rules, now_ms).fire(clock)
         self._save(room, keys, ctx, now_ms)
         yield from self._emit(rows)
 

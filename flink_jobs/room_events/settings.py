@@ -65,7 +65,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Longer than any stream retention in use."""
     gap_timeout_ms: int = Rules().gap_timeout_ms
     clock_skew_ms: int = Rules().clock_skew_ms
-    restart_grace_ms: int = Rules().restart_grace_ms
+    shard_idle_ms: int = Rules().shard_idle_ms
     event_bytes: int = Limits().event_bytes
     event_bytes_by_type: dict[str, int] = {}
     """As JSON: ``{"document.edited": 8192}``."""
@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             limits=Limits(event_bytes=self.event_bytes, event_bytes_by_type=self.event_bytes_by_type),
             gap_timeout_ms=self.gap_timeout_ms,
             clock_skew_ms=self.clock_skew_ms,
-            restart_grace_ms=self.restart_grace_ms,
+            shard_idle_ms=self.shard_idle_ms,
             release=self.release,
         )
 

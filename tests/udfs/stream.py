@@ -11,7 +11,8 @@ from udfs.rows import Row
 from udfs.rules import Rules
 from udfs.state import KeyStates, read_room, write_room
 
-HOUR_LATER = 3_600_000
+ARRIVED_MS = rooms.START_MS + 3_600_000
+"""When records arrive, unless a test says otherwise."""
 
 
 class Stream:
@@ -28,17 +29,17 @@ class Stream:
     def take(self, data: bytes, *, arrived_at: int | None = None) -> dict[str, list[Row]]:
         """Process one record."""
         self._records += 1
-        at = rooms.START_MS + HOUR_LATER if arrived_at is None else arrived_at
+        at = ARRIVED_MS if arrived_at is None else arrived_at
         record = Record(data, "shard-1", str(self._records), at)
         return self._step(at + 5, lambda step: step.process(record))
 
-    def send(self, *events: Event) -> dict[str, list[Row]]:
-        """Process one record of these events."""
-        return self.take(rooms.record(list(events), room=self.room_id))
+    def send(self, *events: Event, after_ms: int = 0) -> dict[str, list[Row]]:
+        """Process one record of these events, which arrived ``after_ms`` past the first ones."""
+        return self.take(rooms.record(list(events), room=self.room_id), arrived_at=ARRIVED_MS + after_ms)
 
-    def fire(self, now_ms: int, opened_at: int = 0) -> dict[str, list[Row]]:
-        """Let the timer fire at ``now_ms``."""
-        return self._step(now_ms, lambda step: step.fire(opened_at))
+    def fire(self, after_ms: int) -> dict[str, list[Row]]:
+        """Let the timer fire when the shard's clock is ``after_ms`` past the first record."""
+        return self._step(ARRIVED_MS + after_ms + 5, lambda step: step.fire(ARRIVED_MS + after_ms))
 
     def _step(self, now_ms: int, run: Any) -> dict[str, list[Row]]:
         room, keys = read_room(self.room), KeyStates(self.keys.get)

@@ -67,7 +67,7 @@ def test_the_live_room_shows_who_is_there_and_what_runs():
     (live,) = stream.rows["rooms"]
     assert [(row.user_id, row.position) for row in live.present] == [("ada", 17), ("grace", None)]
     assert live.running_executions == [rooms.EXECUTION]
-    stream.send(rooms.left(2, by=rooms.GRACE, at=rooms.START_MS + 60_000), rooms.started(2), rooms.finished(3))
+    stream.send(rooms.left(2, by=rooms.GRACE), rooms.started(2), rooms.finished(3), after_ms=1000)
     live = stream.rows["rooms"][-1]
     assert (live.present_count, live.running_executions) == (1, [])
 

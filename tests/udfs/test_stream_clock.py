@@ -1,0 +1,32 @@
+"""The stream's own time, shard by shard."""
+
+from udfs.stream_clock import StreamClock
+
+OPENED = 1_000_000
+
+
+def test_a_shard_is_as_late_as_its_newest_record():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    clock.observe("a", 500, OPENED + 10)
+    clock.observe("a", 400, OPENED + 20)
+    assert clock.read("a", 0, OPENED + 1_000) == 500
+
+
+def test_another_shard_does_not_move_it():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    clock.observe("a", 500, OPENED)
+    clock.observe("b", 9_000, OPENED)
+    assert clock.read("a", 0, OPENED) == 500
+
+
+def test_a_silent_shard_goes_on_with_the_wall_clock():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    clock.observe("a", 500, OPENED)
+    assert clock.read("a", 0, OPENED + 5_000) == 500
+    assert clock.read("a", 0, OPENED + 5_001) == 5_501
+
+
+def test_after_a_restart_time_stands_still_until_the_shard_was_read_or_stays_silent():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    assert clock.read("a", 700, OPENED + 4_000) == 700
+    assert clock.read("a", 700, OPENED + 6_000) == 6_700
