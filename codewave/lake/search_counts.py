@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
@@ -15,6 +16,10 @@ INDICES: Final = ("activity", "chat", "execution-logs", "quarantine", "gaps")
 """Indices that hold one document a row, or of which one field sums up to it."""
 
 _SUMMED: Final = {"activity": "operations"}
+
+
+_STARTING_S: Final = 15.0
+"""How long an index that has just been created may take until it can be searched."""
 
 
 class IndexCount(Struct):
@@ -49,6 +54,13 @@ def count_indices(
     return [IndexCount(index, expected.get(index, 0), count or 0) for index, count in counts.items()]
 
 
+def _is_starting(error: BaseException) -> bool:
+    from opensearchpy.exceptions import TransportError
+
+    return isinstance(error, TransportError) and error.status_code == 503
+
+
+@retry(retry=retry_if_exception(_is_starting), wait=wait_fixed(0.3), stop=stop_after_delay(_STARTING_S), reraise=True)
 def _count(client: "OpenSearch", namespace: str, index: str, since: datetime | None) -> int | None:
     body: dict[str, Any] = {"size": 0, "track_total_hits": True, "query": {"match_all": {}}}
     if since:

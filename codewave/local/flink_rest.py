@@ -24,7 +24,7 @@ class FlinkRest:
 
     def overview(self) -> dict[str, Any]:
         """Counts of TaskManagers, slots and jobs."""
-        return self._call("GET", "/overview")
+        return dict(self._call("GET", "/overview"))
 
     def task_manager_ids(self) -> set[str]:
         """Ids of the TaskManagers that have registered and reported their slots."""
@@ -37,11 +37,11 @@ class FlinkRest:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """A job with its vertices."""
-        return self._call("GET", f"/jobs/{job_id}")
+        return dict(self._call("GET", f"/jobs/{job_id}"))
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts and the latest checkpoints of a job."""
-        return self._call("GET", f"/jobs/{job_id}/checkpoints")
+        return dict(self._call("GET", f"/jobs/{job_id}/checkpoints"))
 
     def exceptions(self, job_id: str) -> list[dict[str, Any]]:
         """Failures of a job, newest first."""
@@ -68,7 +68,7 @@ class FlinkRest:
 
     def savepoint_request(self, job_id: str, request_id: str) -> dict[str, Any]:
         """What became of a savepoint request: ``status`` and, when done, ``operation``."""
-        return self._call("GET", f"/jobs/{job_id}/savepoints/{request_id}")
+        return dict(self._call("GET", f"/jobs/{job_id}/savepoints/{request_id}"))
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:

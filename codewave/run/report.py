@@ -52,6 +52,8 @@ def report_on(settings: LocalSettings, namespace: Namespace, truth: Truth, resul
         for count in result.search
         if count.found != count.expected
     ]
+    if truth.received and not result.search:
+        search = ["search: OpenSearch does not answer, or has no index of this namespace"]
     extra = _beyond(truth, result)
     problems = [*extra, *result.problems, *search, *wrong]
     return Report(

@@ -29,7 +29,7 @@ def wait_until_stored(
     while True:
         result = reconcile(settings, namespace.name, truth)
         progress(result.stored)
-        if result.closes and result.pending == 0 and result.search_closes is not False:
+        if result.closes and result.pending == 0 and (result.search_closes or not truth.received):
             return result
         found = (result.received, result.stored, result.difference, *(count.found for count in result.search))
         if found != seen:

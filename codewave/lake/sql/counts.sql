@@ -15,15 +15,35 @@ WITH audited AS (
 ),
 
 events AS (
-    SELECT type, received_at, event_id FROM document_operations
+    SELECT
+        type,
+        received_at,
+        event_id
+    FROM document_operations
     UNION ALL
-    SELECT type, received_at, event_id FROM presence_events
+    SELECT
+        type,
+        received_at,
+        event_id
+    FROM presence_events
     UNION ALL
-    SELECT type, received_at, event_id FROM chat_messages
+    SELECT
+        type,
+        received_at,
+        event_id
+    FROM chat_messages
     UNION ALL
-    SELECT type, received_at, event_id FROM execution_events
+    SELECT
+        type,
+        received_at,
+        event_id
+    FROM execution_events
     UNION ALL
-    SELECT type, received_at, event_id FROM execution_logs
+    SELECT
+        type,
+        received_at,
+        event_id
+    FROM execution_logs
 ),
 
 held AS (

@@ -1,14 +1,34 @@
 -- Stored events and last sequence of every ordering key.
 WITH events AS (
-    SELECT ordering_key, sequence, event_id FROM document_operations
+    SELECT
+        ordering_key,
+        sequence,
+        event_id
+    FROM document_operations
     UNION ALL
-    SELECT ordering_key, sequence, event_id FROM presence_events
+    SELECT
+        ordering_key,
+        sequence,
+        event_id
+    FROM presence_events
     UNION ALL
-    SELECT ordering_key, sequence, event_id FROM chat_messages
+    SELECT
+        ordering_key,
+        sequence,
+        event_id
+    FROM chat_messages
     UNION ALL
-    SELECT ordering_key, sequence, event_id FROM execution_events
+    SELECT
+        ordering_key,
+        sequence,
+        event_id
+    FROM execution_events
     UNION ALL
-    SELECT ordering_key, sequence, event_id FROM execution_logs
+    SELECT
+        ordering_key,
+        sequence,
+        event_id
+    FROM execution_logs
 )
 
 SELECT

@@ -1,7 +1,13 @@
 -- One document is: The live state of a room.
 CREATE TEMPORARY TABLE rooms_index (
   `room_id` STRING,
-  `present` ARRAY<ROW<`session_id` STRING, `user_id` STRING, `document_id` STRING, `position` BIGINT, `last_seen_at` TIMESTAMP_LTZ(3)>>,
+  `present` ARRAY<ROW<
+    `session_id` STRING,
+    `user_id` STRING,
+    `document_id` STRING,
+    `position` BIGINT,
+    `last_seen_at` TIMESTAMP_LTZ(3)
+  >>,
   `present_count` BIGINT,
   `running_executions` ARRAY<STRING>,
   `last_activity_at` TIMESTAMP_LTZ(3),
