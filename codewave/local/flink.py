@@ -3,14 +3,19 @@
 A process each, because thread-mode Python shares one interpreter, and so one interpreter lock, per process.
 """
 
+import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from codewave.errors import CodewaveError
@@ -24,6 +29,8 @@ FLINK_PYTHON: Final = PROJECT_ROOT / ".venv-flink"
 """The Python environment with apache-flink: its Flink runs the cluster, its Python the job."""
 
 JOB_MANAGER: Final = "flink-jobmanager"
+SUPERVISOR: Final = "flink-supervisor"
+"""Replaces TaskManagers that die."""
 HIDDEN_VARIABLES: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 """What the caller's environment may say about another Python."""
 
@@ -33,6 +40,7 @@ _TASK_MANAGER_CLASS: Final = "org.apache.flink.runtime.taskexecutor.TaskManagerR
 _CONNECTORS_STAMP: Final = "connectors.stamp"
 _START_DEADLINE_S: Final = 90.0
 _KILL_DEADLINE_S: Final = 10.0
+_POLL_S: Final = 0.2
 
 
 class TaskManager(Struct, frozen=True):
@@ -72,15 +80,17 @@ def start_cluster(settings: LocalSettings) -> ClusterStatus:
 
     :raises CodewaveError: if the cluster does not come up in time, with the end of the log.
     """
-    if processes.running_pid(settings, JOB_MANAGER) is None:
+    if not _job_manager_runs(settings):
         # TaskManagers that outlived their JobManager hold slots of a cluster that is gone.
         stop_task_managers(settings)
         _prepare(settings)
         _start_job_manager(settings)
-    for index in range(settings.task_managers):
-        _start_task_manager(settings, index)
+    with _task_managers_lock(settings):
+        for index in range(settings.task_managers):
+            _start_task_manager(settings, index)
     processes.wait_until(settings, JOB_MANAGER, FlinkRest(settings.flink_url).answers, _START_DEADLINE_S)
-    _wait_for_task_managers(settings, range(settings.task_managers))
+    wait_for_task_managers(settings, range(settings.task_managers))
+    _start_supervisor(settings)
     return cluster_status(settings)
 
 
@@ -89,8 +99,9 @@ def stop_cluster(settings: LocalSettings) -> bool:
 
     :returns: whether anything ran.
     """
+    supervised = processes.stop(settings, SUPERVISOR)
     stopped = stop_task_managers(settings)
-    return processes.stop(settings, JOB_MANAGER) or stopped
+    return processes.stop(settings, JOB_MANAGER) or stopped or supervised
 
 
 def cluster_status(settings: LocalSettings) -> ClusterStatus:
@@ -121,35 +132,41 @@ def kill_task_manager(settings: LocalSettings, index: int) -> int:
     pid = processes.running_pid(settings, _name(index))
     if pid is None:
         raise CodewaveError(f"flink: TaskManager {index} does not run; `codewave status` lists those that do")
-    os.kill(pid, signal.SIGKILL)
-    # What is left to do is to wait for the kernel, and to forget the process.
-    processes.stop(settings, _name(index), _KILL_DEADLINE_S)
+    with _task_managers_lock(settings):
+        os.kill(pid, signal.SIGKILL)
+        # What is left to do is to wait for the kernel, and to forget the process.
+        processes.stop(settings, _name(index), _KILL_DEADLINE_S)
     return pid
 
 
-def start_task_manager(settings: LocalSettings) -> int:
-    """Start the first TaskManager that does not run, or one more, and wait until it has registered.
-
-    :returns: its index.
-    """
-    running = {index for index in _indices(settings) if processes.running_pid(settings, _name(index))}
-    index = next(i for i in range(len(running) + 1) if i not in running)
-    _start_task_manager(settings, index)
-    _wait_for_task_managers(settings, [index])
-    return index
+def replace_task_managers(settings: LocalSettings) -> list[int]:
+    """Start the TaskManagers that should run and do not, where there is a JobManager; returns their indices."""
+    with _task_managers_lock(settings):
+        if processes.running_pid(settings, JOB_MANAGER) is None:
+            return []
+        missing = [i for i in range(settings.task_managers) if processes.running_pid(settings, _name(i)) is None]
+        for index in missing:
+            _start_task_manager(settings, index)
+        return missing
 
 
 def restart_task_managers(settings: LocalSettings) -> None:
     """Give every TaskManager a new process, and with it a Python interpreter without loaded modules."""
-    running = [index for index in _indices(settings) if processes.running_pid(settings, _name(index))]
-    stop_task_managers(settings)
-    for index in running:
-        _start_task_manager(settings, index)
-    _wait_for_task_managers(settings, running)
+    wanted = range(settings.task_managers)
+    with _task_managers_lock(settings):
+        _stop_task_managers(settings)
+        for index in wanted:
+            _start_task_manager(settings, index)
+    wait_for_task_managers(settings, wanted)
 
 
 def stop_task_managers(settings: LocalSettings) -> bool:
     """Stop every TaskManager, also those beyond ``settings.task_managers``; returns whether any ran."""
+    with _task_managers_lock(settings):
+        return _stop_task_managers(settings)
+
+
+def _stop_task_managers(settings: LocalSettings) -> bool:
     names = [_name(index) for index in _indices(settings)]
     with ThreadPoolExecutor(max_workers=max(len(names), 1)) as pool:
         return any(list(pool.map(lambda name: processes.stop(settings, name), names)))
@@ -280,7 +297,37 @@ def _arguments(settings: LocalSettings, name: str) -> list[str]:
     return ["--configDir", str(own / "conf"), "-D", f"io.tmp.dirs={scratch}"]
 
 
-def _wait_for_task_managers(settings: LocalSettings, indices: Iterable[int]) -> None:
+def _job_manager_runs(settings: LocalSettings) -> bool:
+    """Whether the JobManager runs; one that does not answer is given a moment to, or to be gone."""
+    rest = FlinkRest(settings.flink_url)
+    give_up = time.monotonic() + _KILL_DEADLINE_S
+    while processes.running_pid(settings, JOB_MANAGER) is not None:
+        if rest.answers() or time.monotonic() > give_up:
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _start_supervisor(settings: LocalSettings) -> None:
+    if processes.running_pid(settings, SUPERVISOR) is None:
+        command = [sys.executable, "-m", "codewave.local.supervisor", msgspec.json.encode(settings).decode()]
+        processes.start(settings, ProcessSpec(name=SUPERVISOR, command=command, folder=PROJECT_ROOT))
+
+
+@contextmanager
+def _task_managers_lock(settings: LocalSettings) -> Iterator[None]:
+    """One at a time starts or stops TaskManagers: a command, or the supervisor."""
+    flink_folder(settings).mkdir(parents=True, exist_ok=True)
+    with (flink_folder(settings) / "task-managers.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def wait_for_task_managers(settings: LocalSettings, indices: Iterable[int]) -> None:
+    """Wait until these TaskManagers have registered.
+
+    :raises CodewaveError: if one ends or does not register in time, with the end of its log.
+    """
     for index in indices:
         processes.wait_until(settings, _name(index), lambda: _is_registered(settings, index), _START_DEADLINE_S)  # noqa: B023 (called before the next turn)
 

@@ -14,6 +14,7 @@ from codewave.local.flink_rest import FlinkRest
 from codewave.local.job_code import MAIN, CodeInProcesses, copy_code, is_stale, job_folder, read_record, write_record
 from codewave.local.job_properties import ALL_SINKS, job_name, job_properties, write_properties
 from codewave.local.namespace import LIVE, Namespace
+from codewave.local.opensearch import search_answers, search_url
 from codewave.local.saved_states import choose_state, forget_old_runs, saved_states, savepoint_folder
 from codewave.local.settings import LocalSettings
 from codewave.local.submission import Launch, root_cause, submit
@@ -98,6 +99,7 @@ def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     rest = FlinkRest(settings.flink_url)
     if main is None:
         toolchain.connectors_jar(settings)
+        _require_search(settings, sinks)
     if _running_id(rest, name):
         raise CodewaveError(f"{name}: runs already; stop it first with `codewave job stop`")
     properties = job_properties(settings, namespace, sinks, start_from) | (overrides or {})
@@ -127,11 +129,14 @@ def resume_job(  # noqa: PLR0913, PLR0917 (the options of the command)
 ) -> JobInfo:
     """Start the job from a saved state of an earlier run, with the code and settings of now.
 
+    A cluster that is gone is started first.
+
     :param from_: ``latest``, ``earliest``, a time (the newest state completed by then) or a state's folder.
     :raises CodewaveError: as ``start_job``, and if there is no such state.
     """
     name = job_name(namespace, sinks)
     state = choose_state(settings, name, from_)
+    flink.start_cluster(settings)
     forget_old_runs(settings, name, keep=state.path)
     return start_job(
         settings, namespace, sinks, "earliest", parallelism, overrides, savepoint=str(state.path), main=main
@@ -251,6 +256,14 @@ def _unload_changed_code(settings: LocalSettings, rest: FlinkRest, code: str) ->
         else:
             flink.restart_task_managers(settings)
     write_record(folder, CodeInProcesses(code, frozenset(flink.task_manager_pids(settings))))
+
+
+def _require_search(settings: LocalSettings, sinks: str) -> None:
+    if "search" in sinks.split(",") and not search_answers(settings):
+        raise CodewaveError(
+            f"opensearch: no answer at {search_url(settings)}; start the stack with `codewave up`, or the job "
+            "without it (--sinks raw,lake)"
+        )
 
 
 def _wait_for_slots(rest: FlinkRest, name: str, wanted: int) -> None:
