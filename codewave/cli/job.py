@@ -48,12 +48,12 @@ def start(  # noqa: PLR0913, PLR0917 (the options of the command)
     from codewave.local import jobs
     from codewave.local.job_properties import job_name
     from codewave.local.namespace import Namespace
-    from codewave.local.saved_states import saved_states
+    from codewave.local.saved_states import usable_states
     from codewave.local.settings import load_settings
 
     settings, place, wanted = load_settings(), Namespace(namespace), sinks or _ALL
     name = job_name(place, wanted)
-    if from_ is None and savepoint is None and (states := saved_states(settings, name)):
+    if from_ is None and savepoint is None and (states := usable_states(settings, namespace, name)):
         raise CodewaveError(
             f"{name}: has a saved state of {_time(states[-1].completed_at)}; continue with `codewave job resume`, or "
             "start over with --from earliest, which stores again what the lake has already"

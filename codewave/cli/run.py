@@ -4,6 +4,7 @@ What ``make run`` does once everything is installed.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from codewave.cli.play import (
     stop_on_interrupt,
 )
 from codewave.local.namespace import LIVE, Namespace
-from codewave.local.settings import LocalSettings, load_settings
+from codewave.local.settings import PROJECT_ROOT, LocalSettings, load_settings
 
 if TYPE_CHECKING:
     from codewave.run.report import Report
@@ -153,15 +154,23 @@ def _show_documents(truth: "Truth", report: "Report") -> None:
         console.print(f"  {Path(trace.file).name}: document {trace.document_id}", markup=False, soft_wrap=True)
 
 
+def _uv() -> str:
+    """How to call uv here: where there was none, the project has its own."""
+    own = PROJECT_ROOT / ".cache" / "bin"
+    others = [folder for folder in os.get_exec_path() if Path(folder) != own]
+    return "uv" if shutil.which("uv", path=os.pathsep.join(others)) else ".cache/bin/uv"
+
+
 def _show_where_to_go(settings: LocalSettings, truth: "Truth") -> None:
+    uv = _uv()
     document = truth.documents[0].document_id if truth.documents else "ID"
     lines = (
         f"Flink     {settings.flink_url}",
-        'lake      uv run codewave query "SELECT type, count(*) FROM document_operations GROUP BY type"',
-        f"document  uv run codewave document show {document}",
-        "search    uv run codewave search return",
-        "jobs      uv run codewave job status",
-        "stop      uv run codewave down",
+        f'lake      {uv} run codewave query "SELECT count(*), count(DISTINCT event_id) FROM document_operations"',  # noqa: S608
+        f"document  {uv} run codewave document show {document}",
+        f"search    {uv} run codewave search return",
+        f"jobs      {uv} run codewave job status",
+        f"stop      {uv} run codewave down",
     )
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)

@@ -68,12 +68,15 @@ def search(client: "OpenSearch", namespace: str, asked: Asked) -> Found:
     :raises WrongUseError: for words or a kind that cannot be.
     :raises CodewaveError: if OpenSearch does not answer.
     """
+    from opensearchpy.exceptions import ConnectionError as OSConnectionError
     from opensearchpy.exceptions import OpenSearchException
 
     _check(asked)
     patterns = {index_pattern(namespace, kind): kind for kind in _kinds(asked)}
     try:
         answer = client.search(index=",".join(patterns), body=_body(asked))
+    except OSConnectionError:
+        raise CodewaveError("search: OpenSearch does not answer; start the stack with `codewave up`") from None
     except OpenSearchException as error:
         raise CodewaveError(f"search: OpenSearch: {str(error)[:200]}; is the stack up? `codewave status`") from None
     hits = [_hit(hit, patterns) for hit in answer["hits"]["hits"]]

@@ -15,7 +15,7 @@ from codewave.local.job_code import MAIN, CodeInProcesses, copy_code, is_stale, 
 from codewave.local.job_properties import ALL_SINKS, job_name, job_properties, write_properties
 from codewave.local.namespace import LIVE, Namespace
 from codewave.local.opensearch import search_answers, search_url
-from codewave.local.saved_states import choose_state, forget_old_runs, saved_states, savepoint_folder
+from codewave.local.saved_states import choose_state, forget_old_runs, savepoint_folder, usable_states
 from codewave.local.settings import LocalSettings
 from codewave.local.submission import Launch, root_cause, submit
 
@@ -135,7 +135,7 @@ def resume_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     :raises CodewaveError: as ``start_job``, and if there is no such state.
     """
     name = job_name(namespace, sinks)
-    state = choose_state(settings, name, from_)
+    state = choose_state(settings, namespace.name, name, from_)
     flink.start_cluster(settings)
     forget_old_runs(settings, name, keep=state.path)
     return start_job(
@@ -324,7 +324,7 @@ def _require_running(rest: FlinkRest, name: str) -> str:
 
 
 def _status(settings: LocalSettings, rest: FlinkRest, info: JobInfo, known: set[str]) -> JobStatus:
-    states = saved_states(settings, info.name)
+    states = usable_states(settings, info.namespace, info.name)
     newest = str(states[-1].path) if states else None
     if info.id not in known:
         return JobStatus(name=info.name, id=info.id, sinks=info.sinks, state="GONE", resumable_from=newest)

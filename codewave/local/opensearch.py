@@ -119,7 +119,7 @@ def index_template(name: str, definition: dict[str, Any], namespace: Namespace) 
 
 
 def apply_templates(settings: LocalSettings, namespace: str) -> list[str]:
-    """Create or replace the index templates of a namespace; indices that exist keep their mapping.
+    """Create or replace the index templates of a namespace; indices that exist get the fields they do not have.
 
     :returns: names of the templates.
     """
@@ -129,6 +129,9 @@ def apply_templates(settings: LocalSettings, namespace: str) -> list[str]:
     named = [index_template(key, body, Namespace(namespace)) for key, body in read_definitions("templates").items()]
     for name, body in named:
         client.indices.put_index_template(name=name, body=body)
+    mappings = {key: body["template"]["mappings"] for key, body in read_definitions("templates").items()}
+    for name, kind, _ in _indices(settings, namespace):
+        client.indices.put_mapping(index=name, body={"properties": mappings[kind]["properties"]})
     return [name for name, _ in named]
 
 

@@ -41,7 +41,19 @@ def saved_states(settings: LocalSettings, job: str) -> list[SavedState]:
     return sorted(checkpoints + savepoints, key=lambda state: (state.completed_at, str(state.path)))
 
 
-def choose_state(settings: LocalSettings, job: str, wanted: str) -> SavedState:
+def usable_states(settings: LocalSettings, namespace: str, job: str) -> list[SavedState]:
+    """The complete states that were saved since the stream was created, oldest first.
+
+    An older one names positions in a stream that is gone: the local one ends with ``codewave down``.
+    """
+    from codewave.local.kinesis import describe_stream, kinesis_answers
+
+    stream = describe_stream(settings, namespace) if kinesis_answers(settings) else None
+    created_at = int(stream["StreamCreationTimestamp"].timestamp() * 1000) if stream else 0
+    return [state for state in saved_states(settings, job) if state.completed_at >= created_at]
+
+
+def choose_state(settings: LocalSettings, namespace: str, job: str, wanted: str) -> SavedState:
     """Find the state to resume from.
 
     :param wanted: ``latest``, ``earliest``, a time (the newest state completed by then), or the path of a state.
@@ -51,15 +63,17 @@ def choose_state(settings: LocalSettings, job: str, wanted: str) -> SavedState:
     folder = Path(wanted.removeprefix("file:"))
     if "/" in wanted or folder.is_dir():
         return _given(folder)
-    states = saved_states(settings, job)
+    states = usable_states(settings, namespace, job)
     if wanted not in {"latest", "earliest"}:
         moment = parse_time(wanted)
         states = [state for state in states if state.completed_at <= moment]
     if not states:
         when = "" if wanted in {"latest", "earliest"} else f" of {wanted} or before"
+        if saved_states(settings, job):
+            when += " of the stream as it is now (the local stream is emptied by `codewave down`)"
         raise CodewaveError(
             f"room_events: no checkpoint{when} under {checkpoint_folder(settings, job)}; "
-            "start with `codewave job start --from latest` or give --savepoint"
+            "start with `codewave job start --from earliest` or give --savepoint"
         )
     return states[0] if wanted == "earliest" else states[-1]
 

@@ -18,7 +18,7 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 LOOPBACK: Final = "127.0.0.1"
 SETTINGS_FILE: Final = "codewave.toml"
 _PREFIX: Final = "CODEWAVE_"
-_NOT_SETTINGS: Final = frozenset({"CODEWAVE_PROCESS", "CODEWAVE_SETUP_SECONDS"})
+_NOT_SETTINGS: Final = frozenset({"CODEWAVE_APPLICATION_PROPERTIES", "CODEWAVE_PROCESS", "CODEWAVE_SETUP_SECONDS"})
 """Variables that the project passes to its own processes."""
 
 

@@ -76,34 +76,34 @@ def test_the_newest_complete_state_is_resumed_from(settings: LocalSettings) -> N
     unfinished = saved_states.checkpoint_folder(settings, JOB) / "run2" / "chk-3"
     unfinished.mkdir()
 
-    assert saved_states.choose_state(settings, JOB, "latest").path == newest
+    assert saved_states.choose_state(settings, "rooms", JOB, "latest").path == newest
 
 
 def test_a_savepoint_taken_after_the_last_checkpoint_comes_first(settings: LocalSettings) -> None:
     _checkpoint(settings, "run1/chk-9", at=100)
     savepoint = _complete(saved_states.savepoint_folder(settings, JOB) / "savepoint-1-2", at=101)
 
-    assert saved_states.choose_state(settings, JOB, "latest").path == savepoint
+    assert saved_states.choose_state(settings, "rooms", JOB, "latest").path == savepoint
 
 
 def test_a_time_means_the_newest_state_completed_by_then(settings: LocalSettings) -> None:
     first = _checkpoint(settings, "run1/chk-1", at=100)
     _checkpoint(settings, "run1/chk-2", at=200)
 
-    assert saved_states.choose_state(settings, JOB, "150000").path == first
-    assert saved_states.choose_state(settings, JOB, "1970-01-01T00:02:30").path == first
+    assert saved_states.choose_state(settings, "rooms", JOB, "150000").path == first
+    assert saved_states.choose_state(settings, "rooms", JOB, "1970-01-01T00:02:30").path == first
 
 
 def test_no_saved_state_is_an_error_that_says_where_it_looked_and_what_to_do(settings: LocalSettings) -> None:
-    with pytest.raises(CodewaveError, match=rf"no checkpoint under .*{JOB}; start with .*--from latest"):
-        saved_states.choose_state(settings, JOB, "latest")
+    with pytest.raises(CodewaveError, match=rf"no checkpoint under .*{JOB}; start with .*--from earliest"):
+        saved_states.choose_state(settings, "rooms", JOB, "latest")
 
 
 def test_an_unfinished_savepoint_is_refused(settings: LocalSettings, tmp_path: Path) -> None:
     (tmp_path / "savepoint-1").mkdir()
 
     with pytest.raises(WrongUseError, match="no complete savepoint"):
-        saved_states.choose_state(settings, JOB, str(tmp_path / "savepoint-1"))
+        saved_states.choose_state(settings, "rooms", JOB, str(tmp_path / "savepoint-1"))
 
 
 def test_old_runs_are_forgotten_except_the_one_that_is_resumed(settings: LocalSettings) -> None:
