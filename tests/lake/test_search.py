@@ -21,5 +21,5 @@ def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:
 
 
 def test_a_node_that_does_not_answer_is_told() -> None:
-    with pytest.raises(CodewaveError, match="is the stack up"):
+    with pytest.raises(CodewaveError, match="start the stack"):
         search(NOBODY, "rooms", Asked(words="x"))
