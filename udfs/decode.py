@@ -14,7 +14,7 @@ from codewave.contract.events import (
 )
 from codewave.contract.limits import Limits
 from codewave.contract.reasons import Reason
-from udfs.refusal import Envelope, Refusal, explain, nested_too_deep, nesting, too_large
+from udfs.refusal import Refusal, envelope_of, explain, nested_too_deep, nesting, too_large
 
 _decode: Callable[[bytes], AnyEvent] = msgspec.json.Decoder(AnyEvent).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -155,14 +155,4 @@ def _wrong_key(event: AnyEvent, is_valid_id: Callable[[str], bool]) -> str | Non
 
 
 def _refuse(event: AnyEvent, line: bytes, reason: Reason, path: str, message: str) -> Refusal:
-    envelope = Envelope(
-        event.event_id,
-        event_type(event),
-        event.room_id,
-        event.session_id,
-        event.user_id,
-        event.ordering_key,
-        event.sequence,
-        event.received_at,
-    )
-    return Refusal(reason, path, message, line, envelope)
+    return Refusal(reason, path, message, line, envelope_of(event, event_type(event)))

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from codewave.contract.events import EVENT_TYPES, LATEST_VERSIONS
+from codewave.contract.events import EVENT_TYPES, LATEST_VERSIONS, Event
 from codewave.contract.fields import EventId, Id, Millis, OrderingKey, PersonalId, Sequence
 from codewave.contract.limits import Limits
 from codewave.contract.reasons import Reason
@@ -39,6 +39,20 @@ class Refusal(Struct, gc=False):
     body: bytes
     envelope: Envelope | None = None
     position: int = -1
+
+
+def envelope_of(event: Event, kind: str) -> Envelope:
+    """The envelope of an event of type ``kind`` that was decoded and is refused all the same."""
+    return Envelope(
+        event.event_id,
+        kind,
+        event.room_id,
+        event.session_id,
+        event.user_id,
+        event.ordering_key,
+        event.sequence,
+        event.received_at,
+    )
 
 
 _decode_any = msgspec.json.Decoder().decode

@@ -13,7 +13,7 @@ from udfs.decode import Decoder, decode_accepted, event_type
 from udfs.execution import advance, status_row
 from udfs.presence import live_row, observe
 from udfs.quarantine import Record, quarantined
-from udfs.refusal import Envelope, Refusal
+from udfs.refusal import Envelope, Refusal, envelope_of
 from udfs.route import ROUTES, envelope
 from udfs.rows import ActivityRow, RecordAuditRow, Row, SequenceGapRow
 from udfs.rules import Rules
@@ -125,17 +125,7 @@ class Step:
 
     def _conflict(self, event: e.AnyEvent, kind: str, line: bytes, position: int, record: Record) -> None:
         message = f"{event.ordering_key} has another event with sequence {event.sequence}"
-        known = Envelope(
-            event.event_id,
-            kind,
-            event.room_id,
-            event.session_id,
-            event.user_id,
-            event.ordering_key,
-            event.sequence,
-            event.received_at,
-        )
-        refusal = Refusal(Reason.SEQUENCE_CONFLICT, "$.sequence", message, line, known, position)
+        refusal = Refusal(Reason.SEQUENCE_CONFLICT, "$.sequence", message, line, envelope_of(event, kind), position)
         self._tally.of(kind, event.received_at).quarantined += 1
         self._add("quarantined_events", quarantined(refusal, record, self.room_id, self._rules.release))
 

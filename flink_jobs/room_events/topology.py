@@ -1,8 +1,10 @@
 """The job's shape: what flows where.
 
-records (Kinesis) ─┬─► raw_records
-└─► key by room ─► RoomEvents (Python) ─► explode ─┬─► lake tables
-└─► search indices
+::
+
+    records (Kinesis) ─┬─► raw_records
+                       └─► key by room ─► RoomEvents (Python) ─► explode ─┬─► lake tables
+                                                                          └─► search indices
 """
 
 from pathlib import Path
