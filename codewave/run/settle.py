@@ -11,7 +11,7 @@ from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 from codewave.workload.truth import Truth
 
-STALLED_S: Final = 90.0
+STALLED_S: Final = 180.0
 """So long without anything more being stored, and the run gives up waiting; several checkpoints and a restart fit."""
 _POLL_S: Final = 0.5
 
