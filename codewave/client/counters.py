@@ -33,21 +33,8 @@ class Counters(Struct, frozen=True):
     """How long callers of ``send`` waited for the buffer, together."""
 
 
-class Tally(Struct):
+class Tally(Counters, frozen=False):
     """The counters while they change; read and written under the buffer's lock only."""
-
-    events: int = 0
-    records: int = 0
-    bytes_before: int = 0
-    bytes_after: int = 0
-    calls: int = 0
-    retries: int = 0
-    throttled: int = 0
-    failed: int = 0
-    split: int = 0
-    buffered: int = 0
-    buffered_bytes: int = 0
-    blocked_seconds: float = 0.0
 
     def snapshot(self) -> Counters:
         """The numbers as they are now."""
