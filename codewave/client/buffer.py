@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from codewave.client.counters import Tally
+from codewave.client.counters import Counters
 from codewave.client.errors import BufferFullError, ProducerClosedError, ProducerFailedError, UndeliveredError
 from codewave.client.rooms import EVENT_OVERHEAD_BYTES, Record
 from codewave.client.settings import ProducerSettings
@@ -40,7 +40,7 @@ class Buffer:
         self.lock = threading.Lock()
         self.space = threading.Condition(self.lock)
         self.settled = threading.Condition(self.lock)
-        self.tally = Tally()
+        self.tally = Counters()
         self.last_error = "no answer yet"
         self.closed = False
         self.stopping = False

@@ -4,8 +4,8 @@ import msgspec
 from msgspec import Struct
 
 
-class Counters(Struct, frozen=True):
-    """A snapshot. Every event taken by ``send`` is in exactly one of ``events``, ``buffered`` and ``failed``."""
+class Counters(Struct):
+    """Every event taken by ``send`` is in exactly one of ``events``, ``buffered`` and ``failed``."""
 
     events: int = 0
     """Events that the stream acknowledged; a ready record counts as one."""
@@ -32,10 +32,6 @@ class Counters(Struct, frozen=True):
     blocked_seconds: float = 0.0
     """How long callers of ``send`` waited for the buffer, together."""
 
-
-class Tally(Counters, frozen=False):
-    """The counters while they change; read and written under the buffer's lock only."""
-
-    def snapshot(self) -> Counters:
-        """The numbers as they are now."""
-        return Counters(**msgspec.structs.asdict(self))
+    def snapshot(self) -> "Counters":
+        """The numbers as they are now, on their own."""
+        return msgspec.structs.replace(self)
