@@ -95,4 +95,4 @@ def test_every_record_is_archived_as_it_came(stored: LocalSettings):
 
 def test_bad_input_does_not_restart_the_job(stored: LocalSettings):
     (status,) = job_status(stored, NAMESPACE)
-    assert (status.state, status.restarts) == ("RUNNING", 0)
+    assert (status.state, status.restarts, status.last_failure) == ("RUNNING", 0, None)

@@ -77,8 +77,8 @@ def test_a_task_manager_killed_under_load_changes_nothing(
 
     truth = play_while(shared_stack, fresh_namespace, options(), lambda: flink.kill_task_manager(shared_stack, 0))
     assert_stored_exactly(shared_stack, fresh_namespace, truth)
-    (status,) = job_status(shared_stack, fresh_namespace)
-    assert status.restarts > 0
+    # The cluster reports it up to ten seconds later.
+    wait_until(lambda: job_status(shared_stack, fresh_namespace)[0].restarts > 0, "the job is known to have restarted")
 
 
 def test_the_whole_cluster_killed_under_load_and_resumed_changes_nothing(
