@@ -78,7 +78,7 @@ class Step:
         """Bring the room's clock forward and close the gaps that have then been open for too long."""
         self._state.clock = max(self._state.clock, clock)
         if self._state.waiting:
-            self._close_gaps(self._state.clock)
+            self._close_gaps()
 
     def _unframe(self, record: Record) -> tuple[Header | None, list[bytes]]:
         try:
@@ -146,8 +146,8 @@ class Step:
             self._gap(known.ordering_key, seq.Gap(known.sequence, known.sequence, "refused", 0))
             self._release(known.ordering_key, key)
 
-    def _close_gaps(self, clock: int) -> None:
-        timeout = self._rules.gap_timeout_ms
+    def _close_gaps(self) -> None:
+        clock, timeout = self._state.clock, self._rules.gap_timeout_ms
         expired = [key for key, since in self._state.waiting.items() if clock - since >= timeout]
         for ordering_key in expired:
             key = self._keys[ordering_key]

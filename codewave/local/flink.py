@@ -85,9 +85,7 @@ def start_cluster(settings: LocalSettings) -> ClusterStatus:
         stop_task_managers(settings)
         _prepare(settings)
         _start_job_manager(settings)
-    with _task_managers_lock(settings):
-        for index in range(settings.task_managers):
-            _start_task_manager(settings, index)
+    replace_task_managers(settings)
     processes.wait_until(settings, JOB_MANAGER, FlinkRest(settings.flink_url).answers, _START_DEADLINE_S)
     wait_for_task_managers(settings, range(settings.task_managers))
     _start_supervisor(settings)

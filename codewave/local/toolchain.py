@@ -106,14 +106,6 @@ def java_trust_store(settings: LocalSettings) -> Path:
     return settings.cache / "java-trust.jks"
 
 
-def flink_python() -> Path:
-    """The Python of the Flink environment.
-
-    :raises CodewaveError: if it is not installed.
-    """
-    return _installed(_FLINK_ENVIRONMENT / "bin" / "python", "the Flink environment")
-
-
 def connectors_jar(settings: LocalSettings) -> Path:
     """The shaded jar with every connector and the project's own Java.
 
