@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codewave.cli.output import JsonOption, console, emit, progress_console
-from codewave.errors import CodewaveError
 from codewave.local.namespace import LIVE, Namespace
-from codewave.local.settings import LocalSettings, load_settings
+from codewave.local.settings import load_settings
 
 if TYPE_CHECKING:
-    from codewave.workload.options import WorkloadOptions
     from codewave.workload.player import Progress
-    from codewave.workload.traces import Trace
     from codewave.workload.truth import Truth
-
-_MAX_BUFFERED_EVENTS = 20_000
-"""Few, so that ``received_at`` is close to when the stream gets the event."""
-_SEND_TIMEOUT_S = 120.0
 
 TracesArgument = Annotated[list[Path] | None, typer.Argument(help="Flat editing traces (.json.gz), one room each.")]
 RoomsOption = Annotated[int | None, typer.Option(help="Generated rooms. Default 5, or 0 when traces are given.")]
@@ -62,6 +55,7 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
 
     Ctrl-C ends it in good order; the truth is then about what was sent until there.
     """
+    from codewave.run.play import play
     from codewave.workload.options import options_for
     from codewave.workload.traces import read_trace
     from codewave.workload.truth import write_truth
@@ -77,48 +71,6 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
     emit(result, as_json=as_json, show=_show)
     if result.interrupted:
         raise typer.Exit(1)
-
-
-def play(  # noqa: PLR0913, PLR0917
-    settings: LocalSettings,
-    namespace: Namespace,
-    traces: "Sequence[Trace]",
-    options: "WorkloadOptions",
-    progress: "Progress | None" = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> "Truth":
-    """Send a workload to a namespace's stream on the local stack.
-
-    :param progress: called a few times a second with the real events sent and expected.
-    :param stopped: asked before each event; once true, the rest is left out.
-    :returns: the truth about what was sent; everything in it was acknowledged by the stream.
-    :raises CodewaveError: the stream does not answer or takes nothing any more.
-    """
-    from codewave.client import Producer, ProducerSettings, kinesis_transport, new_collector_id
-    from codewave.local.kinesis import REGION
-    from codewave.workload.player import Player
-
-    _check_stream(settings, namespace)
-    producer_settings = ProducerSettings(
-        collector=new_collector_id("play"),
-        stamp_received_at=False,
-        max_buffered_events=_MAX_BUFFERED_EVENTS,
-        send_timeout_s=_SEND_TIMEOUT_S,
-    )
-    transport = kinesis_transport(settings.kinesis_endpoint, REGION, namespace.stream)
-    with Producer(transport, producer_settings) as producer:
-        return Player(list(traces), options, producer).play(progress, stopped)
-
-
-def _check_stream(settings: LocalSettings, namespace: Namespace) -> None:
-    """Fail at once, with what to do, where there is no stream or nothing answers."""
-    from codewave.local.kinesis import describe_stream, kinesis_answers
-
-    endpoint = settings.kinesis_endpoint
-    if not kinesis_answers(settings):
-        raise CodewaveError(f"play: no stream answers at {endpoint}; start the local stack with codewave up")
-    if describe_stream(settings, namespace.name) is None:
-        raise CodewaveError(f"play: there is no stream {namespace.stream} at {endpoint}; create it with codewave up")
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from codewave.cli.play import (
     SecondsOption,
     SeedOption,
     TracesArgument,
-    play,
     progress_bar,
     stop_on_interrupt,
 )
@@ -55,6 +54,7 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
     Starts from an empty namespace, waits until everything sent is stored, compares it with what was sent, rebuilds
     every document, and leaves the stack and the job running. Exit 1 with the difference if anything is amiss.
     """
+    from codewave.run.play import play
     from codewave.run.report import report_on, write_report
     from codewave.run.settle import FirstEvent, wait_until_stored
     from codewave.workload.options import DEFAULT_ROOMS, options_for

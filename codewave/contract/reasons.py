@@ -18,6 +18,8 @@ class Reason(StrEnum):
     WRONG_ROOM = "wrong_room"
     WRONG_ORDERING_KEY = "wrong_ordering_key"
     SEQUENCE_CONFLICT = "sequence_conflict"
+    TOO_LATE = "too_late"
+    OPERATOR_FAILED = "operator_failed"
 
 
 class Flag(StrEnum):

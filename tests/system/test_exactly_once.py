@@ -2,66 +2,34 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from system_proof import assert_stored_exactly, options, trace
 from system_waiting import wait_until
 
-from codewave.cli.play import play
-from codewave.lake.reconcile import Reconciliation, reconcile
+from codewave.faults.load import Load
+from codewave.lake.reconcile import reconcile
 from codewave.local import flink, processes
 from codewave.local.jobs import cancel_job, job_status, resume_job, start_job
 from codewave.local.namespace import Namespace
 from codewave.local.reset import create_namespace
 from codewave.local.settings import LocalSettings
-from codewave.run.report import report_on
-from codewave.run.settle import wait_until_stored
-from codewave.workload.options import WorkloadOptions, options_for
-from codewave.workload.traces import read_trace
+from codewave.run.play import play
 from codewave.workload.truth import Truth
 from iceberg.engine import local_engine
 
 pytestmark = pytest.mark.system
 
-TRACE = Path(__file__).parents[1] / "workload" / "traces" / "clownschool_flat.json.gz"
-CHAOS = "duplicate=0.05 reorder=0.05 malformed=0.01 corrupt=0.001 oversized=0.001"
 TABLES = ("document_operations", "presence_events", "chat_messages", "execution_events", "execution_logs")
 
 
-def options(seconds: int = 30, rate: float = 1500) -> WorkloadOptions:
-    return options_for(traces=1, rooms=4, seconds=seconds, rate=rate, seed=7, chaos=CHAOS)
-
-
-def play_while(
-    settings: LocalSettings, namespace: Namespace, chosen: WorkloadOptions, act: Callable[[], object]
-) -> Truth:
+def play_while(settings: LocalSettings, namespace: Namespace, act: Callable[[], object]) -> Truth:
     """Play a trace and rooms; once a third of it is sent, ``act`` beside it."""
-    reached = threading.Event()
-    played: list[Truth] = []
-
-    def progress(sent: int, expected: int) -> None:
-        if sent > expected / 3:
-            reached.set()
-
-    def send() -> None:
-        played.append(play(settings, namespace, [read_trace(TRACE)], chosen, progress))
-
-    player = threading.Thread(target=send, daemon=True)
-    player.start()
-    assert reached.wait(120), "a third of the events was not sent"
+    load = Load(settings, namespace, options(), trace())
+    load.wait_for_share(1 / 3)
     act()
-    player.join(300)
-    return played[0]
-
-
-def assert_stored_exactly(settings: LocalSettings, namespace: Namespace, truth: Truth) -> None:
-    result: Reconciliation = wait_until_stored(settings, namespace, truth, lambda _: None)
-    report = report_on(settings, namespace, truth, result)
-    assert report.problems == []
-    assert (report.closes, report.difference, report.stored) == (True, 0, truth.events)
-    assert report.documents_verified == len(truth.documents)
+    return load.finish()
 
 
 def kill(settings: LocalSettings, name: str) -> None:
@@ -75,7 +43,7 @@ def test_a_task_manager_killed_under_load_changes_nothing(
 ) -> None:
     start_job(shared_stack, fresh_namespace, parallelism=3)
 
-    truth = play_while(shared_stack, fresh_namespace, options(), lambda: flink.kill_task_manager(shared_stack, 0))
+    truth = play_while(shared_stack, fresh_namespace, lambda: flink.kill_task_manager(shared_stack, 0))
     assert_stored_exactly(shared_stack, fresh_namespace, truth)
     # The cluster reports it up to ten seconds later.
     wait_until(lambda: job_status(shared_stack, fresh_namespace)[0].restarts > 0, "the job is known to have restarted")
@@ -92,7 +60,7 @@ def test_the_whole_cluster_killed_under_load_and_resumed_changes_nothing(
             kill(shared_stack, name)
         resume_job(shared_stack, fresh_namespace, parallelism=2)
 
-    truth = play_while(shared_stack, fresh_namespace, options(), kill_all_and_resume)
+    truth = play_while(shared_stack, fresh_namespace, kill_all_and_resume)
     assert_stored_exactly(shared_stack, fresh_namespace, truth)
 
 
@@ -102,18 +70,18 @@ def _has_stored(settings: LocalSettings, namespace: Namespace) -> bool:
 
 def test_three_jobs_side_by_side_store_the_same_as_one(shared_stack: LocalSettings, fresh_namespace: Namespace) -> None:
     chosen = options(seconds=20, rate=0)
-    trace = [read_trace(TRACE)]
+    history = trace()
     together = Namespace(fresh_namespace.name + "_one")
     create_namespace(shared_stack, together)
     for sink in ("raw", "lake", "search"):
         start_job(shared_stack, fresh_namespace, sink, parallelism=1)
-    apart_truth = play(shared_stack, fresh_namespace, trace, chosen)
+    apart_truth = play(shared_stack, fresh_namespace, history, chosen)
     assert_stored_exactly(shared_stack, fresh_namespace, apart_truth)
     for sink in ("raw", "lake", "search"):
         cancel_job(shared_stack, fresh_namespace, sink)
 
     start_job(shared_stack, together, parallelism=2)
-    together_truth = play(shared_stack, together, trace, chosen)
+    together_truth = play(shared_stack, together, history, chosen)
     assert_stored_exactly(shared_stack, together, together_truth)
     cancel_job(shared_stack, together)
     for table in TABLES:

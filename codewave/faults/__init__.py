@@ -1,0 +1,1 @@
+"""Deliberate faults of the real processes under load, each healed again, and the proof that they changed nothing."""
