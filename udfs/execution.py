@@ -1,4 +1,12 @@
-"""One execution's life, from queued to its outcome."""
+"""One execution's life, from queued to its outcome, and what an outcome row says: a function of the accepted events.
+
+Events are numbered by their writer, so of each kind (queued, started, finished) the one with the highest sequence has
+the last word, in whatever order they come; output adds up. A `finished` event always beats the verdict that the
+execution was lost, which is passed on one that shows it runs and then falls silent. The docs page *executions* has
+the table of cases.
+"""
+
+from typing import Final
 
 from msgspec import Struct
 
@@ -6,10 +14,41 @@ from codewave.contract.events import ExecutionFinished, ExecutionOutput, Executi
 from udfs.rows import ExecutionOutcomeRow, ExecutionStatusRow
 
 ExecutionEvent = ExecutionQueued | ExecutionStarted | ExecutionOutput | ExecutionFinished
+SignOfLife = ExecutionStarted | ExecutionOutput | ExecutionFinished
+"""What only a worker that runs the program sends."""
+
+LOST: Final = "lost"
+BY_EVENT: Final = "event"
+"""``decided_by``: a `finished` event."""
+BY_SILENCE: Final = "silence"
+"""``decided_by``: no sign of life came for ``execution_silence_ms``."""
+BY_LIMIT: Final = "limit"
+"""``decided_by``: silent for longest when more than ``watched_executions`` ran in the room."""
+
+Place = tuple[int, str]
+"""Sequence and writer: the suffix of the ordering key, empty for an execution whose events one writer numbers."""
+
+NOWHERE: Final[Place] = (0, "")
+
+
+class Ending(Struct, array_like=True, gc=False):
+    """How an execution ended."""
+
+    place: Place
+    event_id: str
+    finished_at: int
+    received_at: int
+    outcome: str
+    exit_code: int | None
+    cpu_ms: int
+    wall_ms: int
+    peak_memory_bytes: int
+    image: str | None
+    decided_by: str
 
 
 class ExecutionState(Struct, array_like=True, gc=False):
-    """What is known of one execution so far; times in ms since epoch."""
+    """What is known of one execution so far; times in ms since epoch. New fields go to the end, with a default."""
 
     first_received_at: int
     user_id: str | None = None
@@ -17,63 +56,123 @@ class ExecutionState(Struct, array_like=True, gc=False):
     document_id: str | None = None
     language: str | None = None
     image: str | None = None
+    """That was asked for; states of releases before the next fields existed hold the one known last."""
     worker_id: str | None = None
     queued_at: int | None = None
     started_at: int | None = None
     output_chunks: int = 0
     output_bytes: int = 0
     revision: int = 0
-    """Of the outcome last written; 0 while the execution runs."""
+    """Of the outcome last written; 0 before the first."""
     outcome: str | None = None
+    """As last written; ``None`` while the execution runs, also when it runs again after it was taken for lost."""
+    queued_place: Place = NOWHERE
+    started_place: Place = NOWHERE
+    started_image: str | None = None
+    last_place: Place = NOWHERE
+    """Of the started or output event with the highest sequence."""
+    last_event_id: str = ""
+    last_occurred_at: int = 0
+    ending: Ending | None = None
+    """``None`` beside an ``outcome`` in states of releases before this field existed."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether something shows that it was started, and nothing that it ended."""
+        return self.outcome is None and (self.started_at is not None or self.output_chunks > 0)
 
 
 def advance(state: ExecutionState | None, event: ExecutionEvent) -> tuple[ExecutionState, ExecutionOutcomeRow | None]:
     """Apply an accepted lifecycle event.
 
-    :returns: the new state, and the outcome row where the event decides the outcome: revision 1, or the next one
-        where a later truth corrects it.
+    :returns: the new state, and the next revision of the outcome row where the event decides the outcome or changes
+        what the row says.
     """
     state = state or ExecutionState(event.received_at)
-    if isinstance(event, ExecutionOutput):
-        state.output_chunks += 1
-        state.output_bytes += len(event.payload.text.encode())
+    execution_id, room_id = event.payload.execution_id, event.room_id
+    before = outcome_row(state, execution_id, room_id)
+    _apply(state, event)
+    after = outcome_row(state, execution_id, room_id)
+    if after is None or after == before:
         return state, None
-    if isinstance(event, ExecutionQueued):
-        _queue(state, event)
-        return state, None
-    if isinstance(event, ExecutionStarted):
-        state.started_at = event.occurred_at
-        state.worker_id = event.payload.worker_id
-        state.image = event.payload.image or state.image
-        return state, None
+    return state, _next_revision(state, after)
+
+
+def close(state: ExecutionState, execution_id: str, room_id: str, at: int, decided_by: str) -> ExecutionOutcomeRow:
+    """Take an execution that runs for lost; it ended with its last sign of life.
+
+    :param at: the room's clock, ms since epoch.
+    :returns: the next revision of its outcome row.
+    """
+    wall_ms = 0 if state.started_at is None else max(0, state.last_occurred_at - state.started_at)
+    state.ending = Ending(
+        place=NOWHERE,
+        event_id=state.last_event_id,
+        finished_at=state.last_occurred_at,
+        received_at=at,
+        outcome=LOST,
+        exit_code=None,
+        cpu_ms=0,
+        wall_ms=wall_ms,
+        peak_memory_bytes=0,
+        image=None,
+        decided_by=decided_by,
+    )
+    state.outcome = LOST
+    return _next_revision(state, _row(state, state.ending, execution_id, room_id))
+
+
+def _next_revision(state: ExecutionState, row: ExecutionOutcomeRow) -> ExecutionOutcomeRow:
     state.revision += 1
-    state.outcome = event.payload.outcome
-    state.image = event.payload.image or state.image
-    return state, _outcome(state, event)
+    row.revision = state.revision
+    return row
 
 
-def _queue(state: ExecutionState, event: ExecutionQueued) -> None:
+def _apply(state: ExecutionState, event: ExecutionEvent) -> None:
+    place = (event.sequence, event.ordering_key.partition("/")[2])
+    if isinstance(event, ExecutionQueued):
+        _queue(state, event, place)
+    elif isinstance(event, ExecutionFinished):
+        _finish(state, event, place)
+    else:
+        if state.ending is not None and state.ending.decided_by != BY_EVENT:
+            state.ending = state.outcome = None
+        if place >= state.last_place:
+            state.last_place, state.last_event_id, state.last_occurred_at = place, event.event_id, event.occurred_at
+        if isinstance(event, ExecutionStarted):
+            _start(state, event, place)
+        else:
+            state.output_chunks += 1
+            state.output_bytes += len(event.payload.text.encode())
+
+
+def _queue(state: ExecutionState, event: ExecutionQueued, place: Place) -> None:
+    if place < state.queued_place:
+        return
     payload = event.payload
+    state.queued_place = place
     state.user_id, state.session_id = event.user_id, event.session_id
     state.document_id, state.language = payload.document_id, payload.language
-    state.image = state.image or payload.image
+    state.image = payload.image
     state.queued_at = event.occurred_at
 
 
-def _outcome(state: ExecutionState, event: ExecutionFinished) -> ExecutionOutcomeRow:
+def _start(state: ExecutionState, event: ExecutionStarted, place: Place) -> None:
+    if place < state.started_place:
+        return
+    state.started_place = place
+    state.started_at = event.occurred_at
+    state.worker_id = event.payload.worker_id
+    state.started_image = event.payload.image
+
+
+def _finish(state: ExecutionState, event: ExecutionFinished, place: Place) -> None:
+    if state.ending is not None and place < state.ending.place:
+        return
     payload = event.payload
-    return ExecutionOutcomeRow(
-        execution_id=payload.execution_id,
-        revision=state.revision,
-        room_id=event.room_id,
-        user_id=state.user_id,
-        session_id=state.session_id,
-        document_id=state.document_id,
-        language=state.language,
-        image=state.image,
-        worker_id=state.worker_id,
-        queued_at=state.queued_at,
-        started_at=state.started_at,
+    state.ending = Ending(
+        place=place,
+        event_id=event.event_id,
         finished_at=event.occurred_at,
         received_at=event.received_at,
         outcome=payload.outcome,
@@ -81,32 +180,65 @@ def _outcome(state: ExecutionState, event: ExecutionFinished) -> ExecutionOutcom
         cpu_ms=payload.cpu_ms,
         wall_ms=payload.wall_ms,
         peak_memory_bytes=payload.peak_memory_bytes,
-        output_chunks=state.output_chunks,
-        output_bytes=state.output_bytes,
-        event_id=event.event_id,
+        image=payload.image,
+        decided_by=BY_EVENT,
     )
+    state.outcome = payload.outcome
 
 
-def status_row(state: ExecutionState, event: ExecutionEvent) -> ExecutionStatusRow:
-    """The live document of the execution after ``event``; fields that ``event`` does not decide stay as they are."""
-    finished = event.payload if isinstance(event, ExecutionFinished) else None
-    return ExecutionStatusRow(
-        execution_id=event.payload.execution_id,
-        room_id=event.room_id,
+def outcome_row(state: ExecutionState, execution_id: str, room_id: str) -> ExecutionOutcomeRow | None:
+    """What the outcome row of an execution that ended says now, under its last revision; ``None`` while it runs."""
+    return None if state.ending is None else _row(state, state.ending, execution_id, room_id)
+
+
+def _row(state: ExecutionState, ending: Ending, execution_id: str, room_id: str) -> ExecutionOutcomeRow:
+    return ExecutionOutcomeRow(
+        execution_id=execution_id,
+        revision=state.revision,
+        room_id=room_id,
         user_id=state.user_id,
         session_id=state.session_id,
         document_id=state.document_id,
         language=state.language,
-        image=state.image,
+        image=ending.image or state.started_image or state.image,
         worker_id=state.worker_id,
-        status=state.outcome or ("queued" if state.started_at is None else "started"),
         queued_at=state.queued_at,
         started_at=state.started_at,
-        finished_at=event.occurred_at if finished else None,
-        exit_code=finished.exit_code if finished else None,
-        cpu_ms=finished.cpu_ms if finished else None,
-        wall_ms=finished.wall_ms if finished else None,
-        peak_memory_bytes=finished.peak_memory_bytes if finished else None,
+        finished_at=ending.finished_at,
+        received_at=ending.received_at,
+        outcome=ending.outcome,
+        exit_code=ending.exit_code,
+        cpu_ms=ending.cpu_ms,
+        wall_ms=ending.wall_ms,
+        peak_memory_bytes=ending.peak_memory_bytes,
+        output_chunks=state.output_chunks,
+        output_bytes=state.output_bytes,
+        event_id=ending.event_id,
+        decided_by=ending.decided_by,
+    )
+
+
+def status_row(state: ExecutionState, execution_id: str, room_id: str) -> ExecutionStatusRow:
+    """The live document of the execution; fields that are not known leave the document's as they are."""
+    ending = state.ending
+    told = ending if ending and ending.decided_by == BY_EVENT else None
+    return ExecutionStatusRow(
+        execution_id=execution_id,
+        room_id=room_id,
+        user_id=state.user_id,
+        session_id=state.session_id,
+        document_id=state.document_id,
+        language=state.language,
+        image=(ending and ending.image) or state.started_image or state.image,
+        worker_id=state.worker_id,
+        status=state.outcome or ("started" if state.runs else "queued"),
+        queued_at=state.queued_at,
+        started_at=state.started_at,
+        finished_at=ending.finished_at if ending else None,
+        exit_code=told.exit_code if told else None,
+        cpu_ms=told.cpu_ms if told else None,
+        wall_ms=ending.wall_ms if ending else None,
+        peak_memory_bytes=told.peak_memory_bytes if told else None,
         output_chunks=state.output_chunks,
         output_bytes=state.output_bytes,
         received_at=state.first_received_at,

@@ -27,9 +27,12 @@ class LiveRoom(Struct, array_like=True, gc=False):
     """The room's clock at the last update of the live document."""
 
 
-def observe(room: LiveRoom, event: e.AnyEvent, rules: Rules) -> None:
-    """Take an accepted event into the live state."""
-    room.last_activity_at = max(room.last_activity_at, event.received_at)
+def observe(room: LiveRoom, event: e.AnyEvent, clock: int, rules: Rules) -> None:
+    """Take an accepted event into the live state.
+
+    :param clock: the room's clock, ms since epoch: by it sessions fall silent, whatever their own clocks say.
+    """
+    room.last_activity_at = max(room.last_activity_at, clock)
     if isinstance(event, e.PresenceLeft):
         room.present.pop(event.session_id, None)
         return
@@ -40,8 +43,8 @@ def observe(room: LiveRoom, event: e.AnyEvent, rules: Rules) -> None:
     if session is None:
         if len(room.present) >= rules.present_sessions:
             return
-        session = room.present[event.session_id] = Present(event.user_id, None, None, event.received_at)
-    session.last_seen_at = event.received_at
+        session = room.present[event.session_id] = Present(event.user_id, None, None, clock)
+    session.last_seen_at = clock
     if isinstance(event, e.CursorMoved):
         session.document_id, session.position = event.payload.document_id, event.payload.position
     elif isinstance(event, e.DocumentOpened | e.DocumentEdited):

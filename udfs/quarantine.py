@@ -17,6 +17,14 @@ class Record(Struct, gc=False):
     arrived_at: int
 
 
+def waiting_record(shard_id: str, since: int) -> Record:
+    """Stand in for the record of an event that has waited: which one it was is not remembered, when it came is.
+
+    :param since: the room's clock when the event began to wait, ms since epoch.
+    """
+    return Record(b"", shard_id, "", since)
+
+
 def quarantined(refusal: Refusal, record: Record, room_id: str | None, release: str) -> QuarantinedEventRow:
     """The row of a refused event of ``record``, its bytes in base64 where they are not UTF-8."""
     try:

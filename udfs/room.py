@@ -3,6 +3,8 @@
 This is all the logic of the ``room_events`` job. It does no I/O and knows no clock: the time comes in.
 """
 
+from typing import Final
+
 from codewave.contract import events as e
 from codewave.contract.frame import FrameError, Header, unframe
 from codewave.contract.reasons import Reason
@@ -10,9 +12,10 @@ from udfs import sequence as seq
 from udfs.activity import add_to_burst
 from udfs.audit import UNKNOWN_TYPE, Tally
 from udfs.decode import Decoder, decode_accepted, event_type
-from udfs.execution import advance, status_row
+from udfs.execution import BY_LIMIT, BY_SILENCE, ExecutionEvent, SignOfLife, advance, close, status_row
 from udfs.presence import live_row, observe
 from udfs.quarantine import Record, quarantined
+from udfs.reception import believed, corrected, earliest_believed, latest_believed
 from udfs.refusal import Envelope, Refusal, envelope_of
 from udfs.route import ROUTES, envelope
 from udfs.rows import ActivityRow, RecordAuditRow, Row, SequenceGapRow
@@ -23,8 +26,19 @@ from udfs.state import KeyStates, RoomState
 Rows = dict[str, list[Row]]
 """Output name → its rows, in order."""
 
-_HOLDING_REASONS = frozenset({Reason.SCHEMA_VIOLATION, Reason.UNKNOWN_TYPE, Reason.UNKNOWN_VERSION, Reason.TOO_LARGE})
+_HOLDING_REASONS = frozenset(
+    {
+        Reason.SCHEMA_VIOLATION,
+        Reason.UNKNOWN_TYPE,
+        Reason.UNKNOWN_VERSION,
+        Reason.TOO_LARGE,
+        Reason.OPERATOR_FAILED,
+    }
+)
 """Refusals whose envelope can be trusted to name a place in the sequence that a redrive will fill."""
+
+_SILENCE_TIMERS: Final = 16
+"""Most timers that a room has out to find executions silent; one is found at most two sixteenths too late."""
 
 
 class Step:
@@ -37,7 +51,8 @@ class Step:
         self._keys = keys
         self._rules = rules
         self._now = now_ms
-        self._bounds = (rules.pending_events, rules.pending_bytes)
+        self._earliest = self._latest = 0
+        """Between them ``received_at`` is believed: set with each record."""
         self._decoder = Decoder(room_id, rules.limits)
         self._tally = Tally()
         self._bursts: dict[tuple[str, str], ActivityRow] = {}
@@ -50,6 +65,8 @@ class Step:
         """
         self._advance(record.arrived_at)
         self._state.shard_id = record.shard_id
+        self._earliest = earliest_believed(record.arrived_at, self._rules)
+        self._latest = latest_believed(record.arrived_at, self._rules)
         header, lines = self._unframe(record)
         for position, line in enumerate(lines):
             decoded = self._decoder.decode(line)
@@ -58,7 +75,7 @@ class Step:
                 self._refuse(decoded, record)
             else:
                 self._place(*decoded, line, position, record)
-        received_at = header.sent_at if header else record.arrived_at
+        received_at = believed(header.sent_at, record.arrived_at, self._rules) if header else record.arrived_at
         self._finish()
         self._add("record_audit", self._audit(record, header, received_at))
         return self.rows
@@ -75,10 +92,12 @@ class Step:
         return self.rows
 
     def _advance(self, clock: int) -> None:
-        """Bring the room's clock forward and close the gaps that have then been open for too long."""
+        """Bring the room's clock forward; close gaps that were open, then executions that were silent for too long."""
         self._state.clock = max(self._state.clock, clock)
         if self._state.waiting:
             self._close_gaps()
+        if self._state.watched:
+            self._close_silent()
 
     def _unframe(self, record: Record) -> tuple[Header | None, list[bytes]]:
         try:
@@ -95,13 +114,13 @@ class Step:
     def _place(self, event: e.AnyEvent, fingerprint: bytes, line: bytes, position: int, record: Record) -> None:
         state = self._state
         kind = event_type(event)
+        kept = line
+        if not self._earliest <= event.received_at <= self._latest:
+            kept = corrected(event, record.arrived_at)
         counts = self._tally.of(kind, event.received_at)
         counts.received += 1
         key = self._keys[event.ordering_key]
-        verdict = seq.offer(key, event.sequence, fingerprint, line, state.clock, self._bounds)
-        while verdict is Verdict.FULL:
-            self._declare(event.ordering_key, key, "pending_full")
-            verdict = seq.offer(key, event.sequence, fingerprint, line, state.clock, self._bounds)
+        verdict = seq.offer(key, event.sequence, fingerprint, kept, state.clock, self._rules)
         if verdict <= Verdict.WAIT and isinstance(event, e.DocumentEdited):
             # Counted where it arrives, not where it is released: the same bursts, whenever a gap before it closes.
             add_to_burst(self._bursts, event, self._rules.preview_characters)
@@ -112,7 +131,9 @@ class Step:
                 self._release(event.ordering_key, key)
         elif verdict is Verdict.WAIT:
             counts.pending += 1
-            state.waiting.setdefault(event.ordering_key, state.clock)
+            self._wait(event.ordering_key, key)
+            if isinstance(event, SignOfLife) and event.payload.execution_id in state.watched:
+                state.watched[event.payload.execution_id] = state.clock
         elif verdict is Verdict.DUPLICATE:
             counts.duplicate += 1
         elif verdict is Verdict.LATE:
@@ -121,15 +142,20 @@ class Step:
             self._store(event, kind, late=True)
             self._fill(event)
         else:
-            self._conflict(event, kind, line, position, record)
+            self._set_aside(verdict, event, kind, line, position, record)
 
-    def _conflict(self, event: e.AnyEvent, kind: str, line: bytes, position: int, record: Record) -> None:
-        message = f"{event.ordering_key} has another event with sequence {event.sequence}"
-        refusal = Refusal(Reason.SEQUENCE_CONFLICT, "$.sequence", message, line, envelope_of(event, kind), position)
+    def _set_aside(  # noqa: PLR0913, PLR0917 -- an event and where it came from
+        self, verdict: Verdict, event: e.AnyEvent, kind: str, line: bytes, position: int, record: Record
+    ) -> None:
+        """Quarantine a valid event whose place is taken, or may be."""
+        reason, message = _objection(verdict, event, self._keys[event.ordering_key])
+        refusal = Refusal(reason, "$.sequence", message, line, envelope_of(event, kind), position)
         self._tally.of(kind, event.received_at).quarantined += 1
         self._add("quarantined_events", quarantined(refusal, record, self.room_id, self._rules.release))
 
     def _refuse(self, refusal: Refusal, record: Record) -> None:
+        if refusal.envelope:
+            refusal.envelope.received_at = believed(refusal.envelope.received_at, record.arrived_at, self._rules)
         row = quarantined(refusal, record, self.room_id or None, self._rules.release)
         counts = self._tally.of(row.type or UNKNOWN_TYPE, row.received_at)
         counts.received += 1
@@ -141,10 +167,19 @@ class Step:
 
     def _hold_place(self, known: Envelope) -> None:
         key = self._keys[known.ordering_key]
-        clock = self._state.clock
-        if seq.leave_hole(key, known.sequence, clock, self._bounds):
-            self._gap(known.ordering_key, seq.Gap(known.sequence, known.sequence, "refused", 0))
+        if seq.leave_hole(key, known.sequence, self._state.clock):
             self._release(known.ordering_key, key)
+            if key.pending:
+                self._wait(known.ordering_key, key)
+
+    def _wait(self, ordering_key: str, key: seq.KeyState) -> None:
+        """Note that something of a key waits, and keep within the bounds of what may."""
+        waiting = self._state.waiting
+        waiting.setdefault(ordering_key, self._state.clock)
+        while seq.too_many_wait(key, self._rules):
+            self._declare(ordering_key, key, "pending_full")
+        if len(waiting) > self._rules.waiting_keys:
+            self._give_up(next(iter(waiting)), "pending_full")
 
     def _close_gaps(self) -> None:
         clock, timeout = self._state.clock, self._rules.gap_timeout_ms
@@ -153,33 +188,83 @@ class Step:
             key = self._keys[ordering_key]
             while key.pending and clock - seq.oldest_wait(key) >= timeout:
                 self._declare(ordering_key, key, "timeout")
+            if not key.pending:
+                # Also where the key's state has expired before the room's: else the room would be looked at for ever.
+                self._state.waiting.pop(ordering_key, None)
+
+    def _give_up(self, ordering_key: str, cause: str) -> None:
+        """Declare every gap of a key, so that nothing of it waits any more."""
+        key = self._keys[ordering_key]
+        while key.pending:
+            self._declare(ordering_key, key, cause)
+        self._state.waiting.pop(ordering_key, None)
 
     def _declare(self, ordering_key: str, key: seq.KeyState, cause: str) -> None:
-        self._gap(ordering_key, seq.declare_gap(key, cause, self._state.clock))
+        self._gap(ordering_key, seq.declare_gap(key, cause, self._state.clock, self._rules))
         self._release(ordering_key, key)
 
     def _release(self, ordering_key: str, key: seq.KeyState) -> None:
-        for waiting in seq.drain(key):
+        for sequence, waiting in seq.drain(key, self._rules):
+            if not waiting.line:
+                self._gap(ordering_key, seq.Gap(sequence, sequence, "refused", 0))
+                continue
             event = decode_accepted(waiting.line)
             kind = event_type(event)
             self._tally.of(kind, event.received_at).released += 1
-            self._store(event, kind, late=False)
+            self._store(event, kind, late=False, since=waiting.since)
         if key.pending:
             self._state.waiting[ordering_key] = seq.oldest_wait(key)
         else:
             self._state.waiting.pop(ordering_key, None)
 
-    def _store(self, event: e.AnyEvent, kind: str, *, late: bool) -> None:
+    def _store(self, event: e.AnyEvent, kind: str, *, late: bool, since: int | None = None) -> None:
         skewed = abs(event.occurred_at - event.received_at) > self._rules.clock_skew_ms
         output, make = ROUTES[kind]
         self._add(output, make(event.payload, envelope(event, kind, late, skewed)))
-        observe(self._state.live, event, self._rules)
-        if isinstance(event, e.ExecutionQueued | e.ExecutionStarted | e.ExecutionOutput | e.ExecutionFinished):
-            key = self._keys[event.ordering_key]
-            key.execution, outcome = advance(key.execution, event)
-            self._executions[event.payload.execution_id] = status_row(key.execution, event)
-            if outcome is not None:
-                self._add("execution_outcomes", outcome)
+        observe(self._state.live, event, self._state.clock, self._rules)
+        if isinstance(event, ExecutionEvent):
+            self._live_on(event, self._state.clock if since is None else since)
+
+    def _live_on(self, event: ExecutionEvent, since: int) -> None:
+        """An event of an execution, which came when the room's clock was ``since``."""
+        execution_id = event.payload.execution_id
+        # One state for the execution, whoever else numbers events of it under a writer's suffix.
+        key = self._keys[f"execution:{execution_id}"]
+        key.execution, outcome = advance(key.execution, event)
+        self._executions[execution_id] = status_row(key.execution, execution_id, self.room_id)
+        if outcome is not None:
+            self._add("execution_outcomes", outcome)
+        watched, live = self._state.watched, self._state.live.running
+        if not key.execution.runs:
+            watched.pop(execution_id, None)
+            if key.execution.outcome is not None:
+                live.pop(execution_id, None)
+            return
+        heard_at = watched.setdefault(execution_id, since)
+        if since > heard_at and isinstance(event, SignOfLife):
+            watched[execution_id] = since
+        if len(live) < self._rules.running_executions:
+            live.setdefault(execution_id, event.occurred_at)
+        if len(watched) > self._rules.watched_executions:
+            self._lose(min(watched, key=lambda name: (watched[name], name)))
+
+    def _close_silent(self) -> None:
+        silent_since = self._state.clock - self._rules.execution_silence_ms
+        silent = [(since, name) for name, since in self._state.watched.items() if since <= silent_since]
+        for _, execution_id in sorted(silent):
+            self._lose(execution_id)
+
+    def _lose(self, execution_id: str) -> None:
+        """Take a watched execution for lost: when its silence had lasted, however much later that is noticed."""
+        since = self._state.watched.pop(execution_id)
+        self._state.live.running.pop(execution_id, None)
+        execution = self._keys[f"execution:{execution_id}"].execution
+        if execution is None:
+            return
+        deadline = since + self._rules.execution_silence_ms
+        at, decided_by = (deadline, BY_SILENCE) if deadline <= self._state.clock else (self._state.clock, BY_LIMIT)
+        self._add("execution_outcomes", close(execution, execution_id, self.room_id, at, decided_by))
+        self._executions[execution_id] = status_row(execution, execution_id, self.room_id)
 
     def _gap(self, ordering_key: str, gap: seq.Gap) -> None:
         self._add(
@@ -258,6 +343,34 @@ class Step:
         rows.append(row)
 
 
-def wants_timer(state: RoomState) -> bool:
-    """Whether the room must be looked at again even if no record comes: something waits."""
-    return bool(state.waiting)
+def _objection(verdict: Verdict, event: e.AnyEvent, key: seq.KeyState) -> tuple[Reason, str]:
+    if verdict is Verdict.CONFLICT:
+        return Reason.SEQUENCE_CONFLICT, f"{event.ordering_key} has another event with sequence {event.sequence}"
+    return Reason.TOO_LATE, (
+        f"{event.ordering_key} has forgotten which numbers from {key.forgotten_from} to {key.horizon} are missing; "
+        f"look for the event_id in the lake: there it is a duplicate, else it is missing and may be stored"
+    )
+
+
+def next_timer(state: RoomState, rules: Rules, now_ms: int) -> int | None:
+    """When the room must be looked at again even if no record comes, as something waits or runs.
+
+    Rounded up, so that a busy room asks for one timer a timeout and not for one a record.
+
+    :param now_ms: the wall clock, ms since epoch.
+    :returns: a time after ``now_ms`` on the wall clock, by when the room's clock has come to its next deadline if
+        both go on alike; ``None`` where nothing can become due.
+    """
+    gap_ms, silence_ms = rules.gap_timeout_ms, rules.execution_silence_ms
+    at = []
+    if state.waiting:
+        left_ms = max(0, min(state.waiting.values()) + gap_ms - state.clock)
+        at.append(_rounded_up(now_ms + left_ms, gap_ms))
+    if state.watched:
+        left_ms = max(0, min(state.watched.values()) + silence_ms - state.clock)
+        at.append(_rounded_up(now_ms + left_ms, max(gap_ms, silence_ms // _SILENCE_TIMERS)))
+    return min(at, default=None)
+
+
+def _rounded_up(at: int, unit: int) -> int:
+    return (at // unit + 1) * unit

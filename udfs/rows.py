@@ -125,7 +125,9 @@ class ExecutionOutcomeRow(Row, gc=False):
     output_chunks: int
     output_bytes: int
     event_id: str
-    """The event that decided the outcome."""
+    """The event that decided the outcome; of a lost one, its last sign of life."""
+    decided_by: str | None
+    """``event``, ``silence`` or ``limit``; never empty here, but in rows that older releases wrote."""
 
 
 class TypeCountRow(Row, gc=False):
@@ -176,7 +178,8 @@ class QuarantinedEventRow(Row, gc=False):
     """A refused event or record, whole."""
 
     quarantine_id: str
-    """``shard_id:sequence_number:position``: the same on every replay."""
+    """``shard_id:sequence_number:position``, or ``ordering_key#sequence@event_id`` of an event that broke our code
+    after it had waited: the same on every replay."""
     room_id: str | None
     type: str | None
     event_id: str | None
@@ -192,7 +195,7 @@ class QuarantinedEventRow(Row, gc=False):
     shard_id: str
     sequence_number: str
     position: int
-    """Index of the event in the record, or -1 for the record as a whole."""
+    """Index of the event in the record, or -1 for the record as a whole and where the record is not known."""
     arrived_at: Timestamp
     received_at: Timestamp
     release: str

@@ -20,8 +20,20 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     """Events that may wait per ordering key."""
     pending_bytes: int = 1024 * 1024
     """Bytes that may wait per ordering key."""
+    waiting_keys: int = 256
+    """Ordering keys of a room that may have events waiting; beyond it, the one that began first no longer waits."""
+    holes: int = 64
+    """Ranges of missing numbers that are remembered per ordering key, at least 1; beyond it the oldest is forgotten."""
+    fingerprints: int = 128
+    """Of how many of the last numbers the event is remembered, to tell a duplicate from a conflict."""
+    execution_silence_ms: int = 900_000
+    """Silence, on the room's clock, after which an execution that runs is taken for lost; not below the gap timeout."""
+    watched_executions: int = 1_024
+    """Executions that may run in a room; beyond it, the one silent for longest is taken for lost at once."""
     clock_skew_ms: int = 600_000
     """Distance of ``occurred_at`` from ``received_at`` beyond which an event is flagged."""
+    delivery_ms: int = DAY_MS
+    """Longest believable way from ``received_at`` to the stream; beyond it the arrival there takes its place."""
     shard_idle_ms: int = 5_000
     """Silence of a shard after which gaps close by the wall clock, as nothing is left to be read."""
     preview_characters: int = 200

@@ -2,7 +2,11 @@
 
 The rules of the event contract: the next number passes and drains what waits; a later number waits; numbers that do
 not come in time are declared a gap and remembered as a hole; an event that arrives into a hole is a late fill and
-passes once; any other earlier number is a duplicate, or a conflict when it is another event.
+passes once; any other earlier number is a duplicate, or a conflict when it is another event. Where so many holes were
+made that the oldest had to be forgotten, an event that old is a duplicate or a late fill, nobody knows which: too late.
+
+Every bound holds after every event, not only when the state is written, and what an event becomes depends on the events
+before it alone: never on how they were cut into records. ``docs/decisions/0010-bounded-order.md`` says why.
 """
 
 from bisect import bisect_right
@@ -12,12 +16,11 @@ from typing import Final
 from msgspec import Struct
 
 from udfs.execution import ExecutionState
+from udfs.rules import Rules
 
 FINGERPRINT_BYTES: Final = 8
-FINGERPRINTS: Final = 128
-"""How many of the last events are remembered to tell a duplicate from a conflict."""
-_KEPT_BYTES: Final = FINGERPRINTS * FINGERPRINT_BYTES
 NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
+"""In place of a number that did not come; an event's own is never all zeros (the variant bits of its UUIDv7)."""
 
 
 class Waiting(Struct, array_like=True, gc=False):
@@ -30,16 +33,21 @@ class Waiting(Struct, array_like=True, gc=False):
 
 
 class KeyState(Struct, array_like=True, gc=False):
-    """What is remembered of one ordering key."""
+    """What is remembered of one ordering key. New fields go to the end, with a default: saved states are read again."""
 
     next: int = 1
     fingerprints: bytearray = bytearray()
-    """Of the numbers up to ``next - 1``, 8 bytes each, zeros for a hole."""
+    """Of the numbers up to ``next - 1``, 8 bytes each, zeros for one that did not come."""
     holes: list[tuple[int, int]] = []
-    """First and last number of each hole, ascending."""
+    """First and last number of each hole, ascending, never touching each other."""
     pending: dict[int, Waiting] = {}
+    """In the order in which they came, so by ``since``, too: the room's clock never goes back."""
     pending_bytes: int = 0
     execution: ExecutionState | None = None
+    forgotten_from: int = 0
+    """First number of the oldest hole that was forgotten, 0 where none was: all numbers before it are stored."""
+    horizon: int = 0
+    """Last number of the newest hole that was forgotten: ``holes`` lacks none after it."""
 
 
 class Gap(Struct, gc=False):
@@ -62,52 +70,52 @@ class Verdict(IntEnum):
     """It waits for those before it."""
     DUPLICATE = 3
     CONFLICT = 4
-    FULL = 5
-    """It would have to wait, but no more may wait: declare the gap first, then offer it again."""
+    TOO_LATE = 5
+    """It is stored already, or fills a hole that was forgotten: nobody knows."""
 
 
 def offer(  # noqa: PLR0913, PLR0917 -- called once an event: no argument object
-    state: KeyState, sequence: int, fingerprint: bytes, line: bytes, clock: int, bounds: tuple[int, int]
+    state: KeyState, sequence: int, fingerprint: bytes, line: bytes, clock: int, rules: Rules
 ) -> Verdict:
-    """Place one event; ``state`` is changed, except where the verdict is a duplicate, conflict or full.
+    """Place one event; ``state`` is changed where the verdict is one of the first three.
 
+    After ``PASS``, :func:`drain`; after ``WAIT``, :func:`declare_gap` as long as :func:`too_many_wait`.
+
+    :param line: the event's bytes.
     :param clock: the room's clock, ms since epoch.
-    :param bounds: how many events and bytes may wait.
     """
     expected = state.next
     if sequence == expected:
         state.next = expected + 1
-        state.fingerprints += fingerprint
+        _remember(state, fingerprint, rules)
         return Verdict.PASS
     if sequence < expected:
-        return _earlier(state, sequence, fingerprint)
+        return _earlier(state, sequence, fingerprint, rules)
     waiting = state.pending.get(sequence)
     if waiting is not None and waiting.line:
         return Verdict.DUPLICATE if waiting.fingerprint == fingerprint else Verdict.CONFLICT
-    if waiting is None and (
-        len(state.pending) >= bounds[0] or (state.pending and state.pending_bytes + len(line) > bounds[1])
-    ):
-        return Verdict.FULL
+    # A place kept for it is overdue since it was first heard of: the numbers before it have had their time.
     state.pending[sequence] = Waiting(clock if waiting is None else waiting.since, fingerprint, line)
     state.pending_bytes += len(line)
     return Verdict.WAIT
 
 
-def _earlier(state: KeyState, sequence: int, fingerprint: bytes) -> Verdict:
+def _earlier(state: KeyState, sequence: int, fingerprint: bytes, rules: Rules) -> Verdict:
     at = len(state.fingerprints) - (state.next - sequence) * FINGERPRINT_BYTES
-    if _fill_hole(state, sequence):
-        if at >= 0:
-            state.fingerprints[at : at + FINGERPRINT_BYTES] = fingerprint
+    if at < 0:
+        if _fill_hole(state, sequence, rules):
+            return Verdict.LATE
+        return Verdict.TOO_LATE if state.forgotten_from <= sequence <= state.horizon else Verdict.DUPLICATE
+    known = state.fingerprints[at : at + FINGERPRINT_BYTES]
+    if known == NO_FINGERPRINT:
+        _fill_hole(state, sequence, rules)
+        state.fingerprints[at : at + FINGERPRINT_BYTES] = fingerprint
         return Verdict.LATE
-    if at < 0 or state.fingerprints[at : at + FINGERPRINT_BYTES] == fingerprint:
-        return Verdict.DUPLICATE
-    return Verdict.CONFLICT
+    return Verdict.DUPLICATE if known == fingerprint else Verdict.CONFLICT
 
 
-def _fill_hole(state: KeyState, sequence: int) -> bool:
+def _fill_hole(state: KeyState, sequence: int, rules: Rules) -> bool:
     holes = state.holes
-    if not holes:
-        return False
     index = bisect_right(holes, sequence, key=lambda hole: hole[0]) - 1
     if index < 0 or holes[index][1] < sequence:
         return False
@@ -115,63 +123,79 @@ def _fill_hole(state: KeyState, sequence: int) -> bool:
     rest = [(first, sequence - 1)] if first < sequence else []
     rest += [(sequence + 1, last)] if sequence < last else []
     holes[index : index + 1] = rest
+    _forget_oldest(state, rules)
     return True
 
 
-def drain(state: KeyState) -> list[Waiting]:
-    """Take out the waiting events that are next now, in order; places kept for refused events become holes."""
-    drained: list[Waiting] = []
+def leave_hole(state: KeyState, sequence: int, clock: int) -> bool:
+    """Keep a refused event's place open, so that it delays nobody and its redrive can fill it.
+
+    Then :func:`drain`, which makes it a hole as soon as those before it have come; and :func:`declare_gap` as long as
+    :func:`too_many_wait`.
+
+    :returns: whether the place is kept; ``False`` where it is behind us or taken.
+    """
+    if sequence < state.next or sequence in state.pending:
+        return False
+    state.pending[sequence] = Waiting(clock, NO_FINGERPRINT, b"")
+    return True
+
+
+def drain(state: KeyState, rules: Rules) -> list[tuple[int, Waiting]]:
+    """Take out what waits and is next now, with its numbers, in order; places without an event become holes."""
+    drained: list[tuple[int, Waiting]] = []
     pending = state.pending
     while pending and (waiting := pending.pop(state.next, None)) is not None:
-        state.pending_bytes -= len(waiting.line)
+        drained.append((state.next, waiting))
         if waiting.line:
-            state.fingerprints += waiting.fingerprint
+            state.pending_bytes -= len(waiting.line)
             state.next += 1
-            drained.append(waiting)
+            _remember(state, waiting.fingerprint, rules)
         else:
-            _skip_to(state, state.next + 1)
+            _skip_to(state, state.next + 1, rules)
     return drained
 
 
-def leave_hole(state: KeyState, sequence: int, clock: int, bounds: tuple[int, int]) -> bool:
-    """Keep a refused event's place open, so that it delays nobody and its redrive can fill it.
-
-    :returns: whether the place is a hole now, or will be once those before it have come; ``False`` where it is
-        behind us, taken, or no more places may be kept.
-    """
-    if sequence == state.next:
-        _skip_to(state, sequence + 1)
-        return True
-    if sequence > state.next and sequence not in state.pending and len(state.pending) < bounds[0]:
-        state.pending[sequence] = Waiting(clock, NO_FINGERPRINT, b"")
-        return True
-    return False
+def too_many_wait(state: KeyState, rules: Rules) -> bool:
+    """Whether more events or bytes wait than may."""
+    return len(state.pending) > rules.pending_events or state.pending_bytes > rules.pending_bytes
 
 
-def declare_gap(state: KeyState, cause: str, clock: int) -> Gap:
-    """Give up the numbers before the first that waits: they become a hole, and the key goes on."""
+def declare_gap(state: KeyState, cause: str, clock: int, rules: Rules) -> Gap:
+    """Give up the numbers before the first that waits (something does): they become a hole, and the key goes on."""
     first, until = state.next, min(state.pending)
     waited = max(0, clock - oldest_wait(state))
-    _skip_to(state, until)
+    _skip_to(state, until, rules)
     return Gap(first, until - 1, cause, waited)
 
 
 def oldest_wait(state: KeyState) -> int:
     """Since when the longest-waiting event waits, ms since epoch on the room's clock; ``pending`` is not empty."""
-    return min(waiting.since for waiting in state.pending.values())
+    return next(iter(state.pending.values())).since
 
 
-def _skip_to(state: KeyState, sequence: int) -> None:
+def _skip_to(state: KeyState, sequence: int, rules: Rules) -> None:
     missing = sequence - state.next
     if state.holes and state.holes[-1][1] == state.next - 1:
         state.holes[-1] = (state.holes[-1][0], sequence - 1)
     else:
         state.holes.append((state.next, sequence - 1))
-    state.fingerprints += bytes(min(missing, FINGERPRINTS) * FINGERPRINT_BYTES)
+        _forget_oldest(state, rules)
+    _remember(state, bytes(min(missing, rules.fingerprints) * FINGERPRINT_BYTES), rules)
     state.next = sequence
 
 
-def trim(state: KeyState) -> None:
-    """Forget fingerprints beyond the last 128, before the state is written."""
-    if len(state.fingerprints) > _KEPT_BYTES:
-        del state.fingerprints[:-_KEPT_BYTES]
+def _forget_oldest(state: KeyState, rules: Rules) -> None:
+    excess = len(state.holes) - rules.holes
+    if excess > 0:
+        state.forgotten_from = state.forgotten_from or state.holes[0][0]
+        state.horizon = state.holes[excess - 1][1]
+        del state.holes[:excess]
+
+
+def _remember(state: KeyState, fingerprints: bytes, rules: Rules) -> None:
+    remembered = state.fingerprints
+    remembered += fingerprints
+    excess = len(remembered) - rules.fingerprints * FINGERPRINT_BYTES
+    if excess > 0:
+        del remembered[:excess]

@@ -1,12 +1,14 @@
 """The state of a room and of its ordering keys, as it is written between records."""
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from udfs.presence import LiveRoom
-from udfs.sequence import KeyState, trim
+from udfs.rules import Rules
+from udfs.sequence import FINGERPRINT_BYTES, KeyState
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -21,6 +23,8 @@ class RoomState(Struct, array_like=True, gc=False):
     waiting: dict[str, int] = {}
     """Ordering keys with waiting events → since when the longest waits, on the room's clock."""
     live: LiveRoom = msgspec.field(default_factory=LiveRoom)
+    watched: dict[str, int] = {}
+    """Executions that run → when a sign of life of theirs came last, on the room's clock."""
 
 
 _room_decoder = msgspec.msgpack.Decoder(RoomState)
@@ -57,5 +61,36 @@ class KeyStates:
     def written(self) -> Iterator[tuple[str, bytes]]:
         """Each touched ordering key with its state as bytes."""
         for ordering_key, state in self._touched.items():
-            trim(state)
             yield ordering_key, _encode(state)
+
+
+# Most bytes that MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md) takes, and the contract's longest
+# texts (codewave.contract.fields): an id is ASCII, of an ordering key and a label that is not sure.
+_HEAD: Final = 5
+"""Of a text, bytes, list or map, before its content."""
+_NUMBER: Final = 9
+_ID: Final = _HEAD + 64
+_ORDERING_KEY: Final = _HEAD + 139 * 4
+_SHARD_ID: Final = _HEAD + 128
+"""Kinesis' longest."""
+_EXECUTION: Final = 8 * 1024
+"""Five labels of 256 characters of up to 4 bytes, and three dozen ids and numbers."""
+
+
+def key_bytes_bound(rules: Rules) -> int:
+    """Most bytes that the state of one ordering key takes, whatever came: a sum over what the rules bound."""
+    fingerprints = rules.fingerprints * FINGERPRINT_BYTES
+    holes = rules.holes * (_HEAD + 2 * _NUMBER)
+    waiting = _NUMBER + _HEAD + _NUMBER + _HEAD + FINGERPRINT_BYTES + _HEAD
+    pending = rules.pending_events * waiting + rules.pending_bytes
+    single = 4 * _HEAD + 4 * _NUMBER
+    return single + fingerprints + holes + pending + _EXECUTION
+
+
+def room_bytes_bound(rules: Rules) -> int:
+    """Most bytes that the state of a room takes beside its ordering keys, whatever came."""
+    waiting = rules.waiting_keys * (_ORDERING_KEY + _NUMBER)
+    present = rules.present_sessions * (_HEAD + 3 * _ID + 2 * _NUMBER)
+    executions = (rules.running_executions + rules.watched_executions) * (_ID + _NUMBER)
+    single = 6 * _HEAD + 3 * _NUMBER + _SHARD_ID
+    return single + waiting + present + executions

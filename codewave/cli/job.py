@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from codewave.cli.output import JsonOption, console, emit, progress_console
+from codewave.cli.output import JsonOption, console, emit, printable, progress_console
 from codewave.errors import CodewaveError, WrongUseError
 
 if TYPE_CHECKING:
-    from codewave.local.jobs import JobInfo, JobStatus
+    from codewave.local.job_status import JobStatus
+    from codewave.local.jobs import JobInfo
 
 _ALL: Final = "raw,lake,search"
+_LOOK: Final = "; look with `codewave search operator_failed --kind quarantine`"
 
 NamespaceOption = Annotated[str, typer.Option(help="Which set of stream, tables and indices.")]
 SinksOption = Annotated[str | None, typer.Option(help="Any of raw, lake, search, separated by commas.")]
 ParallelismOption = Annotated[int | None, typer.Option(min=1, help="Subtasks; default: the setting parallelism.")]
+StoreAgainOption = Annotated[
+    bool,
+    typer.Option("--store-again", help="Restore even a state that the lake has gone on from: events are stored twice."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +44,7 @@ def start(  # noqa: PLR0913, PLR0917 (the options of the command)
     ] = None,
     savepoint: Annotated[str | None, typer.Option(help="Folder of a savepoint or checkpoint to restore.")] = None,
     parallelism: ParallelismOption = None,
+    store_again: StoreAgainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start the job and wait until all of its tasks run.
@@ -60,7 +67,13 @@ def start(  # noqa: PLR0913, PLR0917 (the options of the command)
         )
     with _progress(f"{name}: starting"):
         info = jobs.start_job(
-            settings, place, wanted, from_ or "earliest", parallelism=parallelism, savepoint=savepoint
+            settings,
+            place,
+            wanted,
+            from_ or "earliest",
+            parallelism=parallelism,
+            savepoint=savepoint,
+            store_again=store_again,
         )
     emit(info, as_json=as_json, show=_show_started)
 
@@ -73,6 +86,11 @@ def resume(  # noqa: PLR0913, PLR0917 (the options of the command)
     ] = "latest",
     savepoint: Annotated[str | None, typer.Option(help="The same as --from with a folder.")] = None,
     parallelism: ParallelismOption = None,
+    drop_state_of_removed: Annotated[
+        bool,
+        typer.Option("--drop-state-of-removed", help="Give up what was saved for INSERTs that the job no longer has."),
+    ] = False,
+    store_again: StoreAgainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start the job from a saved state: a savepoint or a checkpoint of an earlier run, by default the newest."""
@@ -81,7 +99,15 @@ def resume(  # noqa: PLR0913, PLR0917 (the options of the command)
 
     def run(settings: Any, place: Any, wanted: str) -> Any:
         with _progress(f"{job_name(place, wanted)}: resuming"):
-            return jobs.resume_job(settings, place, savepoint or from_, wanted, parallelism)
+            return jobs.resume_job(
+                settings,
+                place,
+                savepoint or from_,
+                wanted,
+                parallelism,
+                drop_state_of_removed=drop_state_of_removed,
+                store_again=store_again,
+            )
 
     _each(namespace, sinks, run, as_json=as_json, show=_show_started)
 
@@ -102,11 +128,11 @@ def savepoint(namespace: NamespaceOption = "rooms", sinks: SinksOption = None, a
 
 def status(namespace: NamespaceOption = "rooms", as_json: JsonOption = False) -> None:
     """Show the namespace's jobs; exit code 1 unless every one of them runs with all of its tasks."""
-    from codewave.local import jobs
+    from codewave.local.job_status import job_status
     from codewave.local.namespace import Namespace
     from codewave.local.settings import load_settings
 
-    found = jobs.job_status(load_settings(), Namespace(namespace))
+    found = job_status(load_settings(), Namespace(namespace))
     emit(found, as_json=as_json, show=lambda all_: _show_status(all_, namespace))
     if not found or not all(one.state == "RUNNING" and one.tasks_running == one.tasks_total for one in found):
         raise typer.Exit(1)
@@ -184,15 +210,42 @@ def _show_status(found: "list[JobStatus]", namespace: str) -> None:
         console.print(f"namespace {namespace!r} has no job; start one with `codewave job start`")
     for one in found:
         console.print(f"[bold]{one.name}[/]  {one.state}  ({one.sinks})  {one.tasks_running}/{one.tasks_total} tasks")
-        console.print(f"  up {one.uptime_seconds:.0f} s, {one.restarts} restarts, id {one.id}")
-        if one.last_checkpoint:
-            last = one.last_checkpoint
-            when = _time(last.completed_at)
-            console.print(f"  checkpoint {last.id} at {when}: {last.bytes:,} bytes in {last.duration_ms} ms")
-        if one.last_failure:
-            console.print(f"  last failure: {one.last_failure}", markup=False, soft_wrap=True)
-        if one.state != "RUNNING" and one.resumable_from:
-            console.print(f"  `codewave job resume` continues from {one.resumable_from}", soft_wrap=True)
+        for label, text in _status_lines(one):
+            console.print(f"  {label:<13}{text}", markup=False, soft_wrap=True)
+
+
+def _status_lines(one: "JobStatus") -> Iterator[tuple[str, str]]:
+    """What is known of a job, line by line: label and text."""
+    yield "up", f"{one.uptime_seconds:,.0f} s, {one.restarts} restarts, id {one.id}"
+    yield from _flow_lines(one)
+    if one.last_checkpoint:
+        last = one.last_checkpoint
+        yield "checkpoint", f"{last.id} at {_time(last.completed_at)}, took {last.duration_ms:,} ms"
+        yield "state", f"{last.bytes:,} bytes, of which {last.written_bytes:,} with this checkpoint"
+    if one.last_failure:
+        yield "last failure", printable(one.last_failure)
+    if one.state != "RUNNING" and one.resumable_from:
+        yield "to go on", f"`codewave job resume` continues from {one.resumable_from}"
+
+
+def _flow_lines(one: "JobStatus") -> Iterator[tuple[str, str]]:
+    """How the stream goes through the job, as far as Flink's metrics tell it yet."""
+    if one.behind_ms is not None:
+        yield "source", f"{one.behind_ms:,} ms behind the end of the stream"
+    if one.delay_ms is not None:
+        typical = f"half within {_number(one.delay_median_ms)} ms, 99 % within {_number(one.delay_p99_ms)} ms"
+        yield "latency", f"{one.delay_ms:,} ms from arrival to processing of the last record; {typical}"
+    if one.records_per_second is not None:
+        events = "" if one.events_per_second is None else f", {one.events_per_second:,} events/s"
+        yield "throughput", f"{one.records_per_second:,} records/s{events}, over the last minute"
+    if one.isolated is not None:
+        yield "isolated", f"{one.isolated:,} that broke the job's code" + (_LOOK if one.isolated else "")
+    if one.state == "RUNNING" and one.behind_ms is None:
+        yield "flow", "not known yet; ask again in a few seconds"
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:,}"
 
 
 def _time(at_ms: int) -> str:

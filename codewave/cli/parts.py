@@ -8,15 +8,17 @@ def register(app: typer.Typer) -> None:
     from codewave.cli import (
         contract,
         document,
+        faults,
         job,
         play,
         query,
         reconcile,
+        refused,
         run,
         search,
         stack,
         tables,
     )
 
-    for module in (stack, run, play, job, reconcile, document, query, search, tables, contract):
+    for module in (stack, run, play, job, reconcile, document, query, search, refused, tables, contract, faults):
         module.register(app)

@@ -56,11 +56,18 @@ def _show(result: "Reconciliation") -> None:
         f"{result.received:,} received = {result.stored:,} stored + {result.duplicate:,} duplicate "
         f"+ {refused:,} quarantined + {result.pending:,} pending; {result.gaps:,} gaps"
     )
+    outcomes = result.outcomes
+    console.print(
+        f"{result.executions:,} executions, {outcomes.executions:,} with an outcome in {outcomes.rows_held:,} rows, "
+        f"{outcomes.lost:,} of them taken for lost; {result.records_missing:,} records missing",
+        soft_wrap=True,
+    )
     for reason, count in result.quarantined.items():
         console.print(f"  quarantined as {reason}: {count:,}")
     for index in result.search:
-        mark = "" if index.expected == index.found else f"  [red]the lake has {index.expected:,}[/red]"
-        console.print(f"  search index {index.index}: {index.found:,}{mark}")
+        mark = "" if index.closes else f"  [red]the lake has {index.expected:,}[/red]"
+        kept = f" + {index.refused:,} refused" if index.refused else ""
+        console.print(f"  search index {index.index}: {index.found:,}{kept}{mark}")
     for problem in result.problems:
         console.print(f"  {problem}", style="red", markup=False, soft_wrap=True)
     verdict = "[green]closes[/green]" if result.closes else f"[red]does not close: {result.difference:,} events[/red]"

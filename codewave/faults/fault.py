@@ -11,6 +11,7 @@ from msgspec import Struct
 from codewave.faults.proxy import FaultProxy
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
+from codewave.workload.truth import Truth
 
 
 class Proxies:
@@ -52,6 +53,8 @@ class Scene(Struct, frozen=True, kw_only=True):
     proxies: Proxies
     random: Random
     """All choices are drawn from it, so that a seed makes the same schedule."""
+    sent: list[Truth] = []
+    """What faults have sent themselves, beside the load."""
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -68,5 +71,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     """
     longest_s: float = 0.0
     """Longest useful length; 0 for a fault of a moment."""
+    takes_s: float = 5.0
+    """About how long it takes beside its length, healing included; a schedule leaves it so much time."""
     unavailable: Callable[[], str | None] = lambda: None
     """Why the fault can't be made on this machine; None where it can."""

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import requests
 import urllib3
@@ -41,7 +41,14 @@ class HangupError(Exception):
     """Raised by a rule: the connection ends without an answer."""
 
 
-Rule = Callable[[Request, Callable[[], Answer]], Answer]
+class Ask(Protocol):
+    """Asks the part behind."""
+
+    def __call__(self, changed: Request | None = None) -> Answer:
+        """Ask what came in, or ``changed`` in its place."""
+
+
+Rule = Callable[[Request, Ask], Answer]
 """Decides about a request: given it and a function that asks the part behind, returns the answer.
 
 It may answer without asking, wait, change what comes back, or raise :class:`HangupError` before or after asking. It is
@@ -49,7 +56,7 @@ called from several threads at once.
 """
 
 
-def pass_on(_request: Request, ask: Callable[[], Answer]) -> Answer:
+def pass_on(_request: Request, ask: Ask) -> Answer:
     """The rule of a proxy that does nothing."""
     return ask()
 
@@ -57,7 +64,7 @@ def pass_on(_request: Request, ask: Callable[[], Answer]) -> Answer:
 def delayed(seconds: float, matches: Callable[[Request], bool] = lambda _: True) -> Rule:
     """A rule that waits before it asks."""
 
-    def rule(request: Request, ask: Callable[[], Answer]) -> Answer:
+    def rule(request: Request, ask: Ask) -> Answer:
         if matches(request):
             time.sleep(seconds)
         return ask()
@@ -65,7 +72,7 @@ def delayed(seconds: float, matches: Callable[[Request], bool] = lambda _: True)
     return rule
 
 
-def refused(_request: Request, _ask: Callable[[], Answer]) -> Answer:
+def refused(_request: Request, _ask: Ask) -> Answer:
     """A rule as if nobody were there."""
     raise HangupError
 
@@ -102,7 +109,16 @@ class FaultProxy:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request as the rule says; 502 where the part behind does not answer."""
-        return self.rule(request, lambda: self._ask(request))
+        return self.rule(request, lambda changed=None: self._ask(changed or request))
+
+    @contextmanager
+    def ruled(self, rule: Rule) -> Iterator[None]:
+        """Let ``rule`` hold for as long as the block runs, and the rule of before again after it."""
+        before, self.rule = self.rule, rule
+        try:
+            yield
+        finally:
+            self.rule = before
 
     def _ask(self, request: Request) -> Answer:
         session = getattr(self._sessions, "session", None)

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from codewave.lake.batches import MissingBatches, missing_in_words, read_missing
+from codewave.lake.outcomes import OutcomeCounts, read_counts
 from codewave.lake.search_counts import IndexCount, count_indices
-from codewave.lake.sent import compare_with_truth
+from codewave.lake.sent import LatestOutcome, compare_outcomes, compare_with_truth
 from codewave.local.settings import LocalSettings
 from codewave.workload.truth import Truth
 from iceberg.engine import Engine, QueryResult, local_engine
@@ -17,6 +19,8 @@ _SQL_FOLDER: Final = Path(__file__).resolve().parent / "sql"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBLEMS: Final = 20
 """Problems told one by one."""
+_RANGES: Final = 100
+"""Missing batches listed."""
 
 
 class TypeHour(Struct, kw_only=True):
@@ -57,7 +61,7 @@ class Reconciliation(Struct, kw_only=True):
     closes: bool
     """The lake's counts close; where a truth was given, everything it names is stored too."""
     difference: int
-    """Events by which they do not."""
+    """Events, records and executions by which they do not, added up."""
     received: int
     stored: int
     duplicate: int
@@ -77,6 +81,15 @@ class Reconciliation(Struct, kw_only=True):
     search: list[IndexCount]
     problems: list[str]
     """The first ones, in words."""
+    executions: int = 0
+    """Of which an event was accepted."""
+    outcomes: OutcomeCounts = OutcomeCounts()
+    records_missing: int = 0
+    """Records that collectors numbered and that never came; the last ones of a collector cannot be seen missing."""
+    batches_missing: list[MissingBatches] = []
+    """The first of their numbers."""
+    refused_again: int = 0
+    """Of those quarantined: the same bytes as another, as where a record arrives twice."""
 
 
 def reconcile(
@@ -90,7 +103,7 @@ def reconcile(
     """
     result = reconcile_lake(local_engine(settings, namespace), truth, since)
     result.search = count_indices(settings, namespace, since, _expected_in_search(result))
-    result.search_closes = all(count.expected == count.found for count in result.search) if result.search else None
+    result.search_closes = all(count.closes for count in result.search) if result.search else None
     return result
 
 
@@ -98,16 +111,19 @@ def reconcile_lake(engine: Engine, truth: Truth | None = None, since: datetime |
     """Reconcile the lake alone, by any engine; as :func:`reconcile`."""
     start = (since or _EPOCH).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     rows = [TypeHour(**row) for row in _named(_query(engine, "counts", start))]
-    reasons = dict(_query(engine, "refusals", start).rows)
+    refusals = _query(engine, "refusals", start).rows
     gaps = _named(_query(engine, "gaps", start))[0]
+    outcomes, wrong_outcomes = read_counts(_named(_query(engine, "outcomes", start))[0])
+    missing = read_missing(_query(engine, "missing_batches", start).rows, whole=since is None)
     problems = {text: count for row in rows for text, count in row.problems().items()}
+    problems |= wrong_outcomes | missing_in_words(missing)
     result = Reconciliation(
         closes=False,
         difference=sum(problems.values()),
         received=sum(row.received for row in rows),
         stored=sum(row.stored for row in rows),
         duplicate=sum(row.duplicate for row in rows),
-        quarantined=reasons,
+        quarantined={reason: refused for reason, refused, _ in refusals},
         pending=sum(row.pending for row in rows),
         gaps=gaps["declared"],
         gap_rows=gaps["gap_rows"],
@@ -116,15 +132,26 @@ def reconcile_lake(engine: Engine, truth: Truth | None = None, since: datetime |
         search_closes=None,
         search=[],
         problems=list(problems),
+        executions=_query(engine, "executions", start).rows[0][0],
+        outcomes=outcomes,
+        records_missing=sum(one.records for one in missing),
+        batches_missing=missing[:_RANGES],
+        refused_again=sum(again for _, _, again in refusals),
     )
     if truth:
-        missing, differences = compare_with_truth(truth, result.received, reasons, _stored_keys(engine))
-        result.truth_matches = missing == 0
-        result.difference += missing
-        result.problems += differences
+        _add_truth(result, truth, engine)
     result.closes = result.difference == 0
     result.problems = result.problems[:_PROBLEMS]
     return result
+
+
+def _add_truth(result: Reconciliation, truth: Truth, engine: Engine) -> None:
+    unstored, differences = compare_with_truth(truth, result.received, result.quarantined, _stored_keys(engine))
+    latest = [LatestOutcome(*row) for row in _query(engine, "latest_outcomes", _EPOCH).rows]
+    wrong, wrong_outcomes = compare_outcomes(truth, latest)
+    result.truth_matches = unstored == wrong == 0
+    result.difference += unstored + wrong
+    result.problems += differences + wrong_outcomes
 
 
 def _expected_in_search(result: Reconciliation) -> dict[str, int]:
@@ -135,6 +162,7 @@ def _expected_in_search(result: Reconciliation) -> dict[str, int]:
         "activity": held["document.edited"],
         "chat": held["chat.posted"],
         "execution-logs": held["execution.output"],
+        "executions": result.executions,
         "quarantine": sum(result.quarantined.values()),
         "gaps": result.gap_rows,
     }

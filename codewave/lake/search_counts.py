@@ -1,19 +1,21 @@
 """What the search indices of a namespace hold, counted to be compared with the lake."""
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
+from codewave.lake.refused_documents import absent, refused_documents
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
-INDICES: Final = ("activity", "chat", "execution-logs", "quarantine", "gaps")
-"""Indices that hold one document a row, or of which one field sums up to it."""
+INDICES: Final = ("activity", "chat", "execution-logs", "executions", "quarantine", "gaps")
+"""Indices that hold one document a row (an execution, of ``executions``), or of which one field sums up to it."""
 
 _SUMMED: Final = {"activity": "operations"}
 
@@ -28,6 +30,13 @@ class IndexCount(Struct):
     index: str
     expected: int
     found: int
+    refused: int = 0
+    """Kept as refused, and not found."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether nothing is missing and nothing too much."""
+        return self.expected == self.found + self.refused
 
 
 def index_pattern(namespace: str, index: str) -> str:
@@ -40,6 +49,7 @@ def count_indices(
 ) -> list[IndexCount]:
     """Count what the indices hold.
 
+    :param since: from its hour on, as the lake is counted.
     :param expected: rows by index, of :data:`INDICES`.
     :returns: one count for each index; none when OpenSearch does not answer or has no index of this namespace.
     """
@@ -48,10 +58,12 @@ def count_indices(
     if not search_answers(settings):
         return []
     client = search_client(settings, DEBUGGER)
-    counts = {index: _count(client, namespace, index, since) for index in INDICES}
-    if all(count is None for count in counts.values()):
+    start = since.replace(minute=0, second=0, microsecond=0) if since else None
+    counts = {index: _count(client, namespace, index, start) for index in INDICES}
+    refused = _refused(client, namespace, start)
+    if all(count is None for count in counts.values()) and not refused:
         return []
-    return [IndexCount(index, expected.get(index, 0), count or 0) for index, count in counts.items()]
+    return [IndexCount(index, expected.get(index, 0), count or 0, refused[index]) for index, count in counts.items()]
 
 
 def _is_starting(error: BaseException) -> bool:
@@ -60,7 +72,12 @@ def _is_starting(error: BaseException) -> bool:
     return isinstance(error, TransportError) and error.status_code == 503
 
 
-@retry(retry=retry_if_exception(_is_starting), wait=wait_fixed(0.3), stop=stop_after_delay(_STARTING_S), reraise=True)
+_patiently: Final = retry(
+    retry=retry_if_exception(_is_starting), wait=wait_fixed(0.3), stop=stop_after_delay(_STARTING_S), reraise=True
+)
+
+
+@_patiently
 def _count(client: "OpenSearch", namespace: str, index: str, since: datetime | None) -> int | None:
     body: dict[str, Any] = {"size": 0, "track_total_hits": True, "query": {"match_all": {}}}
     if since:
@@ -71,3 +88,15 @@ def _count(client: "OpenSearch", namespace: str, index: str, since: datetime | N
     if not answer["_shards"]["total"]:
         return None
     return int(answer["aggregations"]["events"]["value"] if field else answer["hits"]["total"]["value"])
+
+
+@_patiently
+def _refused(client: "OpenSearch", namespace: str, since: datetime | None) -> Counter[str]:
+    """What was refused and is not there, by index, counted as what is found is."""
+    counts: Counter[str] = Counter()
+    prefix = Namespace(namespace).index_prefix
+    for one in absent(client, refused_documents(client, namespace)):
+        kind = one.index.removeprefix(prefix).rpartition("-")[0]
+        if kind in INDICES and (since is None or datetime.fromisoformat(one.document["received_at"]) >= since):
+            counts[kind] += one.document[_SUMMED[kind]] if kind in _SUMMED else 1
+    return counts

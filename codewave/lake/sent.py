@@ -1,10 +1,24 @@
 """What was sent against what is stored: the truth of a workload, key by key."""
 
+from collections import Counter
 from typing import Final
+
+from msgspec import Struct
 
 from codewave.workload.truth import Truth
 
 _NOTHING: Final = (0, 0)
+_EXECUTION: Final = "execution:"
+
+
+class LatestOutcome(Struct, frozen=True, gc=False):
+    """What the latest outcome row of an execution says; a row of ``latest_outcomes.sql``."""
+
+    execution_id: str
+    outcome: str
+    decided_by: str
+    cpu_ms: int
+    wall_ms: int
 
 
 def compare_with_truth(
@@ -28,6 +42,36 @@ def compare_with_truth(
         problems.insert(0, f"{received} received of {truth.received} sent")
     # What was never received is missing from its key too: not counted twice.
     return max(missing, sum(keys.values()) + sum(refusals.values())), problems
+
+
+def compare_outcomes(truth: Truth, latest: list[LatestOutcome]) -> tuple[int, list[str]]:
+    """What a truth says of its executions and the outcomes do not.
+
+    Executions of other workloads are left out, and the rest must be the truth's; where the truth names too few of
+    its executions to tell them apart, all together must reach what it says.
+
+    :param latest: one for each execution.
+    :returns: by how many executions they differ, at least by one a problem, and each difference in words.
+    """
+    exactly = not truth.keys_left_out
+    ours = [one for one in latest if not exactly or f"{_EXECUTION}{one.execution_id}" in truth.keys]
+    told = [one for one in ours if one.decided_by == "event"]
+    outcomes = Counter(one.outcome for one in told)
+    found = {f"executions {name}": (count, outcomes[name]) for name, count in truth.finished.items()}
+    found |= {f"executions {name}": (0, count) for name, count in outcomes.items() if name not in truth.finished}
+    sums = {
+        "cpu_ms": (truth.cpu_ms, sum(one.cpu_ms for one in told)),
+        "wall_ms": (truth.wall_ms, sum(one.wall_ms for one in told)),
+    }
+    problems = {
+        f"{name}: {sent} by what was sent, {there} by the outcomes": abs(sent - there) if name not in sums else 1
+        for name, (sent, there) in (found | sums).items()
+        if there < sent or (exactly and there > sent)
+    }
+    lost = len(ours) - len(told)
+    if exactly and lost > truth.unfinished:
+        problems[f"{lost} executions taken for lost, {truth.unfinished} sent unfinished"] = lost - truth.unfinished
+    return sum(problems.values()), list(problems)
 
 
 def _missing_refusals(truth: Truth, quarantined: dict[str, int]) -> dict[str, int]:

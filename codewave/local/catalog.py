@@ -1,5 +1,6 @@
 """Iceberg's REST catalog on this machine: the server process, and the client for it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from codewave.errors import CodewaveError
@@ -60,13 +61,18 @@ def load_catalog(settings: LocalSettings) -> "RestCatalog":
     return RestCatalog("codewave", uri=settings.catalog_uri)
 
 
+def database_file(settings: LocalSettings) -> Path:
+    """The SQLite file that holds what the catalog knows."""
+    return settings.data / NAME / "catalog.db"
+
+
 def _spec(settings: LocalSettings) -> ProcessSpec:
     from codewave.local.toolchain import catalog_classpath, find_java
 
     arguments = {
         "--port": str(settings.port("catalog")),
         "--warehouse": str(settings.warehouse),
-        "--database": str(settings.data / NAME / "catalog.db"),
+        "--database": str(database_file(settings)),
     }
     options = [f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     words = [word for pair in arguments.items() for word in pair]

@@ -175,6 +175,11 @@ def task_manager_pids(settings: LocalSettings) -> set[int]:
     return {pid for index in _indices(settings) if (pid := processes.running_pid(settings, _name(index)))}
 
 
+def task_manager_pid(settings: LocalSettings, index: int) -> int | None:
+    """Process id of one TaskManager, ``None`` where it does not run."""
+    return processes.running_pid(settings, _name(index))
+
+
 def log_file(settings: LocalSettings, name: str) -> Path:
     """Flink's log of one process; what Java itself prints, and errors, are in the stack's log of that name."""
     return flink_folder(settings) / "log" / f"{name}.log"

@@ -17,6 +17,9 @@ FLINK_PACKAGE: Final = Path("lib/python3.11/site-packages/pyflink")
 """Flink's home inside the Python environment that holds apache-flink."""
 
 RETAINED_CHECKPOINTS: Final = 3
+TOLERATED_FAILED_CHECKPOINTS: Final = 60
+"""In a row; five minutes at the default interval. Where the disk is full, a restart helps nothing and reads everything
+since the last checkpoint again; but what hangs may be cured by it."""
 
 _FRAMEWORK_HEAP_MB: Final = 128
 _DIRECT_MB: Final = 128
@@ -167,6 +170,7 @@ def _checkpoints(settings: LocalSettings) -> dict[str, str]:
         "execution.checkpointing.savepoint-dir": (settings.data / "savepoints").as_uri(),
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.num-retained": str(RETAINED_CHECKPOINTS),
+        "execution.checkpointing.tolerable-failed-checkpoints": str(TOLERATED_FAILED_CHECKPOINTS),
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
     }
 

@@ -1,12 +1,17 @@
 """The part of Flink's REST interface that the local stack uses."""
 
+from collections.abc import Callable
+from math import isnan
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 
 from codewave.errors import CodewaveError
 
 _TIMEOUT_S: Final = 10.0
+_METRICS_AT_ONCE: Final = 20
+"""Their names go into the address, of which Flink takes 4,096 characters."""
 
 
 class FlinkRest:
@@ -51,6 +56,23 @@ class FlinkRest:
         """One metric of a job, or nothing while it has none."""
         answer = self._call("GET", f"/jobs/{job_id}/metrics?get={name}")
         return str(answer[0]["value"]) if answer else None
+
+    def vertex_metrics(self, job_id: str, vertex_id: str, wanted: Callable[[str], bool]) -> dict[str, list[float]]:
+        """Metrics of a vertex: name → one value for each subtask that has one; those that Flink has collected so far.
+
+        :param wanted: whether a metric is wanted, by its name without the number of the subtask in front.
+        """
+        path = f"/jobs/{job_id}/vertices/{vertex_id}/metrics"
+        ids = [str(one["id"]) for one in self._call("GET", path)]
+        ids = [name for name in ids if wanted(name.partition(".")[2])]
+        found: dict[str, list[float]] = {}
+        for start in range(0, len(ids), _METRICS_AT_ONCE):
+            names = quote(",".join(ids[start : start + _METRICS_AT_ONCE]))
+            for one in self._call("GET", f"{path}?get={names}"):
+                # NaN, and in JSON that is a text: there is nothing yet of which this would be a mean or a percentile.
+                if not isnan(value := float(one["value"])):
+                    found.setdefault(str(one["id"]).partition(".")[2], []).append(value)
+        return found
 
     def cancel(self, job_id: str) -> None:
         """Ask for the job's end, without a savepoint."""

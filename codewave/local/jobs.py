@@ -1,4 +1,4 @@
-"""The room_events job on the local cluster: start, stop, savepoint, resume and status."""
+"""The room_events job on the local cluster: start, stop, savepoint and resume."""
 
 import time
 from collections.abc import Callable
@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from codewave.errors import CodewaveError
 from codewave.local import flink, toolchain
+from codewave.local.committed import refuse_older_state
 from codewave.local.flink_rest import FlinkRest
 from codewave.local.job_code import MAIN, CodeInProcesses, copy_code, is_stale, job_folder, read_record, write_record
 from codewave.local.job_properties import ALL_SINKS, job_name, job_properties, write_properties
-from codewave.local.namespace import LIVE, Namespace
+from codewave.local.namespace import Namespace
 from codewave.local.opensearch import search_answers, search_url
-from codewave.local.saved_states import choose_state, forget_old_runs, savepoint_folder, usable_states
-from codewave.local.settings import LocalSettings
+from codewave.local.saved_states import choose_state, forget_old_runs, savepoint_folder
+from codewave.local.settings import PROJECT_ROOT, LocalSettings
 from codewave.local.submission import Launch, root_cause, submit
 
 _RUN_DEADLINE_S: Final = 120.0
@@ -48,34 +49,6 @@ class JobInfo(Struct, frozen=True, kw_only=True):
     """From the submission until every task ran."""
 
 
-class Checkpoint(Struct, frozen=True, kw_only=True):
-    """A completed checkpoint."""
-
-    id: int
-    completed_at: int
-    """Milliseconds since epoch."""
-    bytes: int
-    duration_ms: int
-
-
-class JobStatus(Struct, frozen=True, kw_only=True):
-    """What a job does now."""
-
-    name: str
-    id: str
-    sinks: str
-    state: str
-    """Flink's word, or ``GONE`` when the cluster does not know the job (any more)."""
-    uptime_seconds: float = 0.0
-    restarts: int = 0
-    tasks_running: int = 0
-    tasks_total: int = 0
-    last_checkpoint: Checkpoint | None = None
-    last_failure: str | None = None
-    resumable_from: str | None = None
-    """The newest saved state on disk."""
-
-
 def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     settings: LocalSettings,
     namespace: Namespace,
@@ -85,14 +58,20 @@ def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     overrides: dict[str, str] | None = None,
     savepoint: str | None = None,
     *,
+    drop_state_of_removed: bool = False,
+    store_again: bool = False,
     main: Path | None = None,
+    root: Path = PROJECT_ROOT,
 ) -> JobInfo:
     """Start the job and wait until all of its tasks run.
 
     :param start_from: where to begin in the stream where no savepoint is given: ``earliest``, ``latest`` or a time.
     :param overrides: properties of the job that replace or add to the local ones.
     :param savepoint: folder of a savepoint or retained checkpoint to restore.
+    :param drop_state_of_removed: give up what the savepoint holds for INSERTs that the job no longer has.
+    :param store_again: restore a state that the lake has gone on from; what came after it is then stored twice.
     :param main: another entry point than the job's own; for tests of the cluster.
+    :param root: where the job's code is; for tests of code that has changed.
     :raises CodewaveError: if the job runs already, there are too few slots, or it fails, with the cause and the log.
     """
     name = job_name(namespace, sinks)
@@ -100,10 +79,12 @@ def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     if main is None:
         toolchain.connectors_jar(settings)
         _require_search(settings, sinks)
+        if savepoint and not store_again:
+            refuse_older_state(settings, namespace, sinks, Path(savepoint.removeprefix("file:")))
     if _running_id(rest, name):
         raise CodewaveError(f"{name}: runs already; stop it first with `codewave job stop`")
     properties = job_properties(settings, namespace, sinks, start_from) | (overrides or {})
-    code = copy_code(job_folder(settings, name) / "code")
+    code = copy_code(job_folder(settings, name) / "code", root)
     _unload_changed_code(settings, rest, code.name)
     launch = Launch(
         namespace=namespace,
@@ -112,6 +93,7 @@ def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
         code=code,
         savepoint=savepoint,
         main=main or code / MAIN,
+        drop_state_of_removed=drop_state_of_removed,
     )
     _wait_for_slots(rest, name, launch.parallelism)
     return _start(settings, launch, properties)
@@ -125,13 +107,17 @@ def resume_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     parallelism: int | None = None,
     overrides: dict[str, str] | None = None,
     *,
+    drop_state_of_removed: bool = False,
+    store_again: bool = False,
     main: Path | None = None,
+    root: Path = PROJECT_ROOT,
 ) -> JobInfo:
     """Start the job from a saved state of an earlier run, with the code and settings of now.
 
     A cluster that is gone is started first.
 
     :param from_: ``latest``, ``earliest``, a time (the newest state completed by then) or a state's folder.
+    :param drop_state_of_removed: as for ``start_job``; so are ``store_again`` and ``root``.
     :raises CodewaveError: as ``start_job``, and if there is no such state.
     """
     name = job_name(namespace, sinks)
@@ -139,7 +125,17 @@ def resume_job(  # noqa: PLR0913, PLR0917 (the options of the command)
     flink.start_cluster(settings)
     forget_old_runs(settings, name, keep=state.path)
     return start_job(
-        settings, namespace, sinks, "earliest", parallelism, overrides, savepoint=str(state.path), main=main
+        settings,
+        namespace,
+        sinks,
+        "earliest",
+        parallelism,
+        overrides,
+        str(state.path),
+        drop_state_of_removed=drop_state_of_removed,
+        store_again=store_again,
+        main=main,
+        root=root,
     )
 
 
@@ -182,13 +178,6 @@ def recorded_jobs(settings: LocalSettings, namespace: Namespace) -> list[JobInfo
     return [job for job in jobs if job.namespace == namespace.name]
 
 
-def job_status(settings: LocalSettings, namespace: Namespace = Namespace(LIVE)) -> list[JobStatus]:  # noqa: B008
-    """Return what each job of the namespace does, by asking the cluster."""
-    rest = FlinkRest(settings.flink_url)
-    known = {str(job["jid"]) for job in rest.jobs()} if rest.answers() else set()
-    return [_status(settings, rest, job, known) for job in recorded_jobs(settings, namespace)]
-
-
 def _start(settings: LocalSettings, launch: Launch, properties: dict[str, str]) -> JobInfo:
     folder = job_folder(settings, launch.name)
     file = folder / "application_properties.json"
@@ -219,7 +208,7 @@ def _wait_until_running(settings: LocalSettings, name: str, job_id: str) -> None
     deadline = time.monotonic() + _RUN_DEADLINE_S
     while True:
         job = rest.job(job_id)
-        running, total = _tasks(job)
+        running, total = count_tasks(job)
         if job["state"] == "RUNNING" and running == total:
             return
         failures = rest.exceptions(job_id)
@@ -233,7 +222,11 @@ def _wait_until_running(settings: LocalSettings, name: str, job_id: str) -> None
     raise CodewaveError(f"{name}: did not start: {cause}; see {flink.log_file(settings, flink.JOB_MANAGER)}")
 
 
-def _tasks(job: dict[str, Any]) -> tuple[int, int]:
+def count_tasks(job: dict[str, Any]) -> tuple[int, int]:
+    """How many tasks of a job run or are done, and how many it has.
+
+    :param job: as Flink's REST interface tells it.
+    """
     counts = [vertex["tasks"] for vertex in job["vertices"]]
     running = sum(count["RUNNING"] + count["FINISHED"] for count in counts)
     return running, sum(vertex["parallelism"] for vertex in job["vertices"])
@@ -321,38 +314,3 @@ def _require_running(rest: FlinkRest, name: str) -> str:
     if job_id is None:
         raise CodewaveError(f"{name}: does not run; `codewave job status` lists what does")
     return job_id
-
-
-def _status(settings: LocalSettings, rest: FlinkRest, info: JobInfo, known: set[str]) -> JobStatus:
-    states = usable_states(settings, info.namespace, info.name)
-    newest = str(states[-1].path) if states else None
-    if info.id not in known:
-        return JobStatus(name=info.name, id=info.id, sinks=info.sinks, state="GONE", resumable_from=newest)
-    job, failures = rest.job(info.id), rest.exceptions(info.id)
-    running, total = _tasks(job)
-    since = job["timestamps"]["RUNNING"]
-    return JobStatus(
-        name=info.name,
-        id=info.id,
-        sinks=info.sinks,
-        state=job["state"],
-        uptime_seconds=round((job["now"] - since) / 1000, 1) if job["state"] == "RUNNING" else 0.0,
-        restarts=int(rest.metric(info.id, "numRestarts") or 0),
-        tasks_running=running,
-        tasks_total=total,
-        last_checkpoint=_last_checkpoint(rest.checkpoints(info.id)),
-        last_failure=root_cause(str(failures[0]["stacktrace"])) if failures else None,
-        resumable_from=newest,
-    )
-
-
-def _last_checkpoint(checkpoints: dict[str, Any]) -> Checkpoint | None:
-    last = (checkpoints.get("latest") or {}).get("completed")
-    if not last:
-        return None
-    return Checkpoint(
-        id=last["id"],
-        completed_at=last["latest_ack_timestamp"],
-        bytes=last["state_size"],
-        duration_ms=last["end_to_end_duration"],
-    )

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -121,8 +122,12 @@ def index_template(name: str, definition: dict[str, Any], namespace: Namespace) 
 def apply_templates(settings: LocalSettings, namespace: str) -> list[str]:
     """Create or replace the index templates of a namespace; indices that exist get the fields they do not have.
 
+    An index whose fields contradict its template stays as it is: what does not fit into it is kept as refused.
+
     :returns: names of the templates.
     """
+    from opensearchpy.exceptions import RequestError
+
     client = search_client(settings)
     for name, component in read_definitions("components").items():
         client.cluster.put_component_template(name=f"codewave-{name}", body=component)
@@ -131,7 +136,8 @@ def apply_templates(settings: LocalSettings, namespace: str) -> list[str]:
         client.indices.put_index_template(name=name, body=body)
     mappings = {key: body["template"]["mappings"] for key, body in read_definitions("templates").items()}
     for name, kind, _ in _indices(settings, namespace):
-        client.indices.put_mapping(index=name, body={"properties": mappings[kind]["properties"]})
+        with suppress(RequestError):
+            client.indices.put_mapping(index=name, body=mappings[kind])
     return [name for name, _ in named]
 
 

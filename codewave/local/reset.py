@@ -31,7 +31,8 @@ def create_namespace(settings: LocalSettings, namespace: Namespace) -> None:
 
 def _forget_jobs(settings: LocalSettings, namespace: Namespace) -> None:
     from codewave.local.job_code import job_folder
-    from codewave.local.jobs import cancel_job, job_status
+    from codewave.local.job_status import job_status
+    from codewave.local.jobs import cancel_job
     from codewave.local.saved_states import checkpoint_folder, savepoint_folder
 
     for job in job_status(settings, namespace):

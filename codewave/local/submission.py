@@ -22,6 +22,8 @@ _CLIENT_OPTIONS: Final = ("-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerial
 _CLIENT_GAVE_UP: Final = "org.apache.flink.client.program.ProgramAbortException"
 _RAISED: Final = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
 _SUBMITTED: Final = re.compile(r"JobID ([0-9a-f]{32})")
+_STATE_OF_REMOVED: Final = "--allowNonRestoredState"
+"""Flink's advice where state has no operator to go to (``Checkpoints.throwNonRestoredStateException``)."""
 _SUBMIT_DEADLINE_S: Final = 180.0
 
 
@@ -34,6 +36,8 @@ class Launch(Struct, frozen=True, kw_only=True):
     code: Path
     savepoint: str | None
     main: Path
+    drop_state_of_removed: bool = False
+    """Whether the savepoint may hold state that nothing in the job takes."""
 
     @property
     def name(self) -> str:
@@ -44,6 +48,8 @@ class Launch(Struct, frozen=True, kw_only=True):
         """Arguments of Flink's client."""
         python = str(flink.FLINK_PYTHON / "bin" / "python")
         restore = ["-s", Path(self.savepoint.removeprefix("file:")).as_uri()] if self.savepoint else []
+        if restore and self.drop_state_of_removed:
+            restore.append("--allowNonRestoredState")
         return [
             *("run", "-d", "-m", settings.flink_url.removeprefix("http://"), *restore),
             *("-p", str(self.parallelism), "-pyexec", python, "-pyclientexec", python, "-pyfs", str(self.code)),
@@ -84,6 +90,11 @@ def submit(settings: LocalSettings, launch: Launch, properties: Path) -> str:
 
 def root_cause(trace: str) -> str:
     """Return the line of a stack trace, Java's or Python's, that names the first cause."""
+    if _STATE_OF_REMOVED in trace:
+        return (
+            "the saved state holds something for an INSERT that the job no longer has, or that has another name now; "
+            "put it back, or give its state up with `codewave job resume --drop-state-of-removed`"
+        )
     # What follows says only that the client gave up because Python did.
     lines = [line.strip() for line in trace.split(_CLIENT_GAVE_UP, 1)[0].splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]

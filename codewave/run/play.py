@@ -24,18 +24,20 @@ def play(  # noqa: PLR0913, PLR0917 - the caller's view of one sending
     progress: Progress | None = None,
     stopped: Callable[[], bool] = lambda: False,
     endpoint: str | None = None,
+    off_ms: int = 0,
 ) -> Truth:
     """Send a workload to a namespace's stream on the local stack.
 
     :param progress: called a few times a second with the real events sent and expected.
     :param stopped: asked before each event; once true, the rest is left out.
     :param endpoint: URL through which the stream is reached; default the emulator's own.
+    :param off_ms: how far the sender's clock is off: ``received_at`` and ``sent_at`` are by it.
     :returns: the truth about what was sent; everything in it was acknowledged by the stream.
     :raises CodewaveError: the stream does not answer or takes nothing any more.
     """
     from codewave.client import Producer, ProducerSettings, kinesis_transport, new_collector_id
     from codewave.local.kinesis import REGION
-    from codewave.workload.player import Player
+    from codewave.workload.player import Clock, Player
 
     _check_stream(settings, namespace)
     producer_settings = ProducerSettings(
@@ -45,8 +47,9 @@ def play(  # noqa: PLR0913, PLR0917 - the caller's view of one sending
         send_timeout_s=_SEND_TIMEOUT_S,
     )
     transport = kinesis_transport(endpoint or settings.kinesis_endpoint, REGION, namespace.stream)
-    with Producer(transport, producer_settings) as producer:
-        return Player(list(traces), options, producer).play(progress, stopped)
+    clock = Clock(off_ms)
+    with Producer(transport, producer_settings, clock=clock.now_ms) as producer:
+        return Player(list(traces), options, producer, clock).play(progress, stopped)
 
 
 def _check_stream(settings: LocalSettings, namespace: Namespace) -> None:

@@ -48,9 +48,9 @@ def report_on(settings: LocalSettings, namespace: Namespace, truth: Truth, resul
         if document.document_id not in lost and (problem := _problem(engine, document))
     ]
     search = [
-        f"search index {count.index}: {count.found} of {count.expected}"
+        f"search index {count.index}: {count.found} and {count.refused} refused of {count.expected}"
         for count in result.search
-        if count.found != count.expected
+        if not count.closes
     ]
     if truth.received and not result.search:
         search = ["search: OpenSearch does not answer, or has no index of this namespace"]
@@ -76,12 +76,12 @@ def write_report(report: Report, file: Path) -> None:
 
 
 def _beyond(truth: Truth, result: Reconciliation) -> list[str]:
-    """What is stored or refused beyond the truth; more duplicates alone are a retry that arrived twice."""
+    """What is stored or refused beyond the truth; a retry that arrives twice brings duplicates, and refusals again."""
     refused, expected = sum(result.quarantined.values()), sum(truth.quarantined.values())
     found = []
     if result.stored != truth.events:
         found.append(f"{result.stored} stored of {truth.events} sent")
-    if refused != expected:
+    if not expected <= refused <= expected + result.refused_again:
         found.append(f"{refused} quarantined, {expected} expected")
     return found
 

@@ -31,7 +31,8 @@ def wait_until_stored(
         progress(result.stored)
         if result.closes and result.pending == 0 and (result.search_closes or not truth.received):
             return result
-        found = (result.received, result.stored, result.difference, *(count.found for count in result.search))
+        indexed = (count.found + count.refused for count in result.search)
+        found = (result.received, result.stored, result.difference, *indexed)
         if found != seen:
             seen, changed_at = found, time.monotonic()
         elif time.monotonic() - changed_at > STALLED_S:

@@ -39,11 +39,17 @@ class Sink(Protocol):
 
 
 class Clock:
-    """The times the player reads and waits for; tests give their own."""
+    """The times the player reads and waits for; tests give their own.
+
+    :param off_ms: how far the wall clock is off.
+    """
+
+    def __init__(self, off_ms: int = 0) -> None:
+        self._off_ms = off_ms
 
     def now_ms(self) -> int:
         """Wall clock, ms since epoch."""
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._off_ms
 
     def elapsed(self) -> float:
         """A clock that never goes back, in seconds."""

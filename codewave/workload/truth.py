@@ -13,7 +13,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from codewave.contract.events import AnyEvent, DocumentEdited, Event, ExecutionFinished
+from codewave.contract.events import (
+    AnyEvent,
+    DocumentEdited,
+    Event,
+    ExecutionFinished,
+    ExecutionOutput,
+    ExecutionStarted,
+)
 from codewave.contract.text import checksum_of
 from codewave.errors import CodewaveError
 from codewave.workload.chaos import Injected
@@ -72,6 +79,9 @@ class Truth(Struct, kw_only=True, forbid_unknown_fields=True):
     cpu_ms: int
     wall_ms: int
     """Sums over ``execution.finished``."""
+    unfinished: int = 0
+    """Executions of which something was sent that shows they ran, but no ``execution.finished``: they must be taken
+    for lost."""
     documents: list[DocumentTruth]
     documents_unverifiable: list[str]
     """Documents that lost an event to ``drop``: their text cannot be rebuilt."""
@@ -105,6 +115,7 @@ class TruthCounter:
         self._documents: dict[str, _Document] = {}
         self._unverifiable: set[str] = set()
         self._finished: Counter[str] = Counter()
+        self._running: set[str] = set()
         self._cpu_ms = 0
         self._wall_ms = 0
 
@@ -122,6 +133,9 @@ class TruthCounter:
             self._finished[event.payload.outcome] += 1
             self._cpu_ms += event.payload.cpu_ms
             self._wall_ms += event.payload.wall_ms
+            self._running.discard(event.payload.execution_id)
+        elif isinstance(event, ExecutionStarted | ExecutionOutput):
+            self._running.add(event.payload.execution_id)
 
     def dropped(self, event: AnyEvent) -> None:
         """A real event was left out on purpose."""
@@ -165,6 +179,7 @@ class TruthCounter:
             finished=dict(sorted(self._finished.items())),
             cpu_ms=self._cpu_ms,
             wall_ms=self._wall_ms,
+            unfinished=len(self._running),
             documents=[self._document(name) for name in sorted(self._documents)],
             documents_unverifiable=sorted(self._unverifiable),
             keys={key: (count, last) for key, (count, last) in keys},

@@ -1,28 +1,37 @@
 """The keyed operator: Flink's state and timers around :mod:`udfs.room`, and nothing else."""
 
+import logging
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from pyflink.common import Time, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
 
+from flink_jobs.room_events.metrics import Metrics
+from udfs.attempt import Start
+from udfs.failure import told
+from udfs.isolate import Allowance, Isolation, IsolationRules, Work, Written, take
 from udfs.quarantine import Record
-from udfs.room import Rows, Step, wants_timer
+from udfs.room import next_timer
 from udfs.rules import Rules
-from udfs.state import KeyStates, read_room, write_room
+from udfs.state import read_room
 from udfs.stream_clock import StreamClock
 
-_encode = msgspec.msgpack.Encoder().encode
+_log = logging.getLogger("room_events")
+
+_allowances: Final[dict[str, Allowance]] = {}
+"""By job and subtask, for as long as the process lives: a restart of the job must not grant a new allowance."""
 
 
 class RoomEvents(KeyedProcessFunction):
     """Decode, validate, order, deduplicate: one record of a room in, one encoded batch of rows per output out."""
 
-    def __init__(self, rules: Rules, outputs: frozenset[str], state_ttl_days: int) -> None:
+    def __init__(self, rules: Rules, outputs: frozenset[str], state_ttl_days: int, isolation: IsolationRules) -> None:
         self._rules_json = msgspec.json.encode(rules)
+        self._isolation_json = msgspec.json.encode(isolation)
         self._outputs = outputs
         self._state_ttl_days = state_ttl_days
 
@@ -37,42 +46,63 @@ class RoomEvents(KeyedProcessFunction):
         self._keys = runtime_context.get_map_state(keys)
         self._rules = msgspec.json.decode(self._rules_json, type=Rules)
         self._clock = StreamClock(_now_ms(), self._rules.shard_idle_ms)
+        self._metrics = Metrics(runtime_context.get_metrics_group())
+        isolation = msgspec.json.decode(self._isolation_json, type=IsolationRules)
+        allowance = _allowances.setdefault(_subtask(runtime_context), Allowance(isolation))
+        self._isolation = Isolation(isolation, self._outputs, allowance)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[tuple[str, bytes]]:
         """Take in one record: ``value`` is ``(data, shard_id, sequence_number, arrived_at)``."""
         now_ms = _now_ms()
         record = Record(value[0], value[1], value[2], value[3])
         self._clock.observe(record.shard_id, record.arrived_at, now_ms)
-        room = read_room(self._room.value())
-        keys = KeyStates(self._keys.get)
-        rows = Step(ctx.get_current_key(), room, keys, self._rules, now_ms).process(record)
-        self._save(room, keys, ctx, now_ms)
-        yield from self._emit(rows)
+        start = Start(ctx.get_current_key(), self._room.value(), self._keys.get, self._rules, now_ms)
+        yield from self._step(start, record, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[tuple[str, bytes]]:
-        """Close the gaps of a room in which nothing comes in any more."""
+        """Close the gaps and the silent executions of a room in which nothing comes in any more."""
         now_ms = max(timestamp, _now_ms())
-        room = read_room(self._room.value())
-        keys = KeyStates(self._keys.get)
-        clock = self._clock.read(room.shard_id, room.clock, now_ms)
-        rows = Step(ctx.get_current_key(), room, keys, self._rules, now_ms).fire(clock)
-        self._save(room, keys, ctx, now_ms)
-        yield from self._emit(rows)
+        start = Start(ctx.get_current_key(), self._room.value(), self._keys.get, self._rules, now_ms)
+        room = read_room(start.room)
+        yield from self._step(start, self._clock.read(room.shard_id, room.clock, now_ms), ctx)
 
-    def _save(self, room: Any, keys: KeyStates, ctx: Any, now_ms: int) -> None:
-        self._room.update(write_room(room))
-        for ordering_key, state in keys.written():
+    def _step(self, start: Start, work: Work, ctx: Any) -> list[tuple[str, bytes]]:
+        failure: Exception | None = None
+        try:
+            written = take(start, work, self._outputs)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a bug of ours may raise anything
+            failure = error
+        if failure is not None:  # outside of the block above, or every later failure would name this one as its cause
+            written = self._isolation.recover(start, work, failure)
+            _tell(written, failure)
+        self._save(written, ctx, start.now_ms)
+        self._metrics.update(written)
+        return written.batches
+
+    def _save(self, written: Written, ctx: Any, now_ms: int) -> None:
+        self._room.update(written.room)
+        for ordering_key, state in written.keys:
             self._keys.put(ordering_key, state)
-        if wants_timer(room):
-            # Rounded up, so that a busy room registers one timer per timeout and not one per record.
-            timeout = self._rules.gap_timeout_ms
-            ctx.timer_service().register_processing_time_timer((now_ms // timeout + 2) * timeout)
+        at = next_timer(written.state, self._rules, now_ms)
+        if at is not None:
+            ctx.timer_service().register_processing_time_timer(at)
 
-    def _emit(self, rows: Rows) -> Iterator[tuple[str, bytes]]:
-        wanted = self._outputs
-        for output, batch in rows.items():
-            if output in wanted:
-                yield output, _encode(batch)
+
+def _tell(written: Written, error: Exception) -> None:
+    """Log what was isolated, without any content of events."""
+    for one in written.isolated:
+        _log.error("isolated %s", one)
+    if not written.isolated:
+        _log.warning(
+            "passed when it was tried again, after %d failures: %s", written.failures, told(error, own_words=False)
+        )
+
+
+def _subtask(runtime_context: RuntimeContext) -> str:
+    java_context = runtime_context._runtime_context
+    return f"{java_context.getJobInfo().getJobId()}/{runtime_context.get_index_of_this_subtask()}"
 
 
 def _time_to_live(days: int) -> StateTtlConfig:

@@ -3,12 +3,13 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from codewave.contract.limits import Limits
+from udfs.isolate import IsolationRules
 from udfs.rules import Rules
 
 PROPERTY_GROUP: Final = "room_events"
@@ -17,6 +18,9 @@ MANAGED_FLINK_FILE: Final = Path("/etc/flink/application_properties.json")
 FILE_VARIABLE: Final = "CODEWAVE_APPLICATION_PROPERTIES"
 """Environment variable that names another file."""
 SINKS: Final = ("raw", "lake", "search")
+
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class SettingsError(Exception):
@@ -64,18 +68,37 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     state_ttl_days: int = 35
     """Longer than any stream retention in use."""
     gap_timeout_ms: int = Rules().gap_timeout_ms
+    execution_silence_ms: int = Rules().execution_silence_ms
+    """Not below ``gap_timeout_ms``."""
     clock_skew_ms: int = Rules().clock_skew_ms
+    delivery_ms: int = Rules().delivery_ms
     shard_idle_ms: int = Rules().shard_idle_ms
     event_bytes: int = Limits().event_bytes
     event_bytes_by_type: dict[str, int] = {}
     """As JSON: ``{"document.edited": 8192}``."""
+
+    isolate_after_failures: Count = IsolationRules().after_failures
+    """Failures of our own code on one record before what breaks it is quarantined; 0: never, the job restarts."""
+    isolate_at_most: Count = IsolationRules().at_most
+    """What may be quarantined so within the window, per subtask; beyond it the job restarts."""
+    isolate_window_ms: Count = IsolationRules().window_ms
+
+    def isolation(self) -> IsolationRules:
+        """Return what isolating poison may hide."""
+        return IsolationRules(
+            after_failures=self.isolate_after_failures,
+            at_most=self.isolate_at_most,
+            window_ms=self.isolate_window_ms,
+        )
 
     def rules(self) -> Rules:
         """Return the rules of the stream's functions."""
         return Rules(
             limits=Limits(event_bytes=self.event_bytes, event_bytes_by_type=self.event_bytes_by_type),
             gap_timeout_ms=self.gap_timeout_ms,
+            execution_silence_ms=self.execution_silence_ms,
             clock_skew_ms=self.clock_skew_ms,
+            delivery_ms=self.delivery_ms,
             shard_idle_ms=self.shard_idle_ms,
             release=self.release,
         )
@@ -114,6 +137,11 @@ def _settings(values: dict[str, Any], path: Path) -> Settings:
     unknown = set(settings.sinks.split(",")) - set(SINKS)
     if unknown or not settings.sinks:
         raise SettingsError(f"room_events: sinks={settings.sinks!r} in {path}; use any of {','.join(SINKS)}")
+    if settings.execution_silence_ms < settings.gap_timeout_ms:
+        raise SettingsError(
+            f"room_events: execution_silence_ms={settings.execution_silence_ms} in {path} is below gap_timeout_ms="
+            f"{settings.gap_timeout_ms}; events that wait would not be heard: raise it"
+        )
     if settings.wants("search") and not settings.search_url:
         raise SettingsError(f"room_events: the sink 'search' needs the property search_url in {path}")
     return settings

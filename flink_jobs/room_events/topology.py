@@ -79,7 +79,7 @@ def _by_room(tables: StreamTableEnvironment) -> KeyedStream:
 
 
 def _sequence(records: KeyedStream, outputs: frozenset[str], settings: Settings) -> DataStream:
-    operator = RoomEvents(settings.rules(), outputs, settings.state_ttl_days)
+    operator = RoomEvents(settings.rules(), outputs, settings.state_ttl_days, settings.isolation())
     batches = Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
     return records.process(operator, output_type=batches).name("room-events").uid("room-events")
 

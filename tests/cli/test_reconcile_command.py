@@ -27,6 +27,8 @@ def test_counts_that_close_exit_with_0(lake: ExampleLake) -> None:  # noqa: F811
     assert printed["closes"] is True
     assert printed["received"] == printed["stored"] == len(small_room())
     assert printed["search_closes"] is None
+    assert printed["outcomes"]["executions"] == printed["executions"] == 1
+    assert (printed["records_missing"], printed["batches_missing"]) == (0, [])
 
 
 def test_counts_that_do_not_close_exit_with_1_and_say_by_how_many(lake: ExampleLake) -> None:  # noqa: F811
@@ -35,4 +37,5 @@ def test_counts_that_do_not_close_exit_with_1_and_say_by_how_many(lake: ExampleL
     result = run()
     assert result.exit_code == 1
     assert "does not close: 1 events" in result.stdout
+    assert "1 executions, 1 with an outcome in 1 rows, 0 of them taken for lost; 0 records missing" in result.stdout
     assert "chat.posted 2026-01-01T00: 2 stored by the audit, 1 in the tables" in result.stdout

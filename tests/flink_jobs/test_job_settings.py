@@ -39,6 +39,7 @@ def test_the_file_may_be_named_by_a_variable(tmp_path: Path, monkeypatch: pytest
     [
         ({"gap_timeout": "1"}, "gap_timeout"),
         ({"gap_timeout_ms": "soon"}, "gap_timeout_ms"),
+        ({"execution_silence_ms": "999"}, "execution_silence_ms=999 .* is below gap_timeout_ms=1000"),
         ({"sinks": "lake,sea"}, "lake,sea"),
         ({"sinks": ""}, "sinks"),
         ({"search_url": ""}, "search_url"),

@@ -69,8 +69,8 @@ def test_an_event_stored_twice_is_named(lake: ExampleLake) -> None:
 
 
 def test_hours_before_since_are_left_out(lake: ExampleLake) -> None:
-    lake.take(chat(1), chat(2, received_at=START_MS + 2 * 3_600_000))
-    since = datetime.fromtimestamp(START_MS / 1000, tz=UTC) + timedelta(hours=1)
+    lake.take(chat(1, received_at=START_MS - 2 * 3_600_000), chat(2))
+    since = datetime.fromtimestamp(START_MS / 1000, tz=UTC) - timedelta(hours=1)
     result = reconcile_lake(lake.engine(), since=since)
     assert (result.closes, result.received, result.stored) == (True, 1, 1)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+from codewave.lake.refused_documents import REFUSED
 from codewave.local.namespace import Namespace
 from codewave.local.opensearch import COMPONENT, hot_days, index_template, read_definitions
 from udfs import rows
@@ -18,9 +19,21 @@ ROWS: dict[str, type[rows.Row]] = {
     "gaps": rows.SequenceGapRow,
     "rooms": rows.RoomRow,
 }
-DAYS_KEPT_HOT = {"activity": 14, "executions": 30, "execution-logs": 30, "chat": 14, "quarantine": 14, "gaps": 14}
+DAYS_KEPT_HOT = {
+    "activity": 14,
+    "executions": 30,
+    "execution-logs": 30,
+    "chat": 14,
+    "quarantine": 14,
+    "gaps": 14,
+    "refused": 14,
+}
+LONGEST_TERM_BYTES = 32_766
+"""Of Lucene: a document with a longer term is refused, unless the field ignores it."""
+LONGEST_CHARACTER_BYTES = 4
 OPENSEARCH_TYPES = {int: {"long"}, bool: {"boolean"}, str: {"keyword", "text"}}
 TEMPLATES = read_definitions("templates")
+EVERY = sorted(TEMPLATES)
 LIVE = Namespace()
 
 
@@ -47,8 +60,14 @@ def mismatches(row: type[rows.Row], mapping: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_every_search_output_has_a_template() -> None:
-    assert TEMPLATES.keys() == ROWS.keys()
+def fields_of(mapping: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every field of a mapping, those inside others too."""
+    own = list(mapping["properties"].values())
+    return own + [field for outer in own if "properties" in outer for field in fields_of(outer)]
+
+
+def test_every_search_output_has_a_template_and_so_have_refused_documents() -> None:
+    assert TEMPLATES.keys() == ROWS.keys() | {REFUSED}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -60,12 +79,31 @@ def test_a_room_lists_who_is_present_with_the_fields_of_their_row() -> None:
     assert mismatches(rows.PresentRow, TEMPLATES["rooms"]["template"]["mappings"]["properties"]["present"]) == []
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a_template_refuses_fields_it_does_not_know(name: str) -> None:
-    assert TEMPLATES[name]["template"]["mappings"]["dynamic"] == "strict"
+@pytest.mark.parametrize("name", EVERY)
+def test_a_template_keeps_fields_it_does_not_know_without_indexing_them(name: str) -> None:
+    mapping = TEMPLATES[name]["template"]["mappings"]
+    nested = [field for field in fields_of(mapping) if "properties" in field]
+    assert [part["dynamic"] for part in (mapping, *nested)] == [False] * (1 + len(nested))
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", EVERY)
+def test_no_keyword_can_be_too_long_to_be_taken(name: str) -> None:
+    keywords = [field for field in fields_of(TEMPLATES[name]["template"]["mappings"]) if field["type"] == "keyword"]
+    indexed = [field for field in keywords if field.get("index", True) or field.get("doc_values", True)]
+    assert indexed
+    assert all(field["ignore_above"] * LONGEST_CHARACTER_BYTES <= LONGEST_TERM_BYTES for field in indexed)
+
+
+def test_a_value_that_does_not_fit_its_field_does_not_refuse_the_document() -> None:
+    assert read_definitions("components")["text"]["template"]["settings"]["mapping"]["ignore_malformed"] is True
+
+
+def test_a_refused_document_is_kept_as_it_is_and_cannot_be_refused_again() -> None:
+    kept = TEMPLATES[REFUSED]["template"]["mappings"]["properties"]["document"]
+    assert kept == {"type": "object", "enabled": False}
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_template_is_composed_of_the_shared_settings(name: str) -> None:
     assert TEMPLATES[name]["composed_of"] == [COMPONENT]
 

@@ -9,7 +9,8 @@ import example_rooms as rooms
 import pytest
 from system_waiting import wait_until
 
-from codewave.local.jobs import cancel_job, job_status, start_job
+from codewave.local.job_status import job_status
+from codewave.local.jobs import cancel_job, start_job
 from codewave.local.kinesis import kinesis_client
 from codewave.local.namespace import Namespace
 from codewave.local.opensearch import search_client

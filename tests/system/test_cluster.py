@@ -12,6 +12,7 @@ import pytest
 from codewave.errors import CodewaveError
 from codewave.local import flink, jobs, processes
 from codewave.local.flink_rest import FlinkRest
+from codewave.local.job_status import JobStatus, job_status
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 
@@ -143,8 +144,8 @@ def rows(output: Path) -> list[tuple[int, int]]:
     ]
 
 
-def status(settings: LocalSettings) -> jobs.JobStatus:
-    return jobs.job_status(settings, NAMESPACE)[0]
+def status(settings: LocalSettings) -> JobStatus:
+    return job_status(settings, NAMESPACE)[0]
 
 
 def runs(settings: LocalSettings) -> bool:

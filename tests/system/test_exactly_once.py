@@ -11,7 +11,8 @@ from system_waiting import wait_until
 from codewave.faults.load import Load
 from codewave.lake.reconcile import reconcile
 from codewave.local import flink, processes
-from codewave.local.jobs import cancel_job, job_status, resume_job, start_job
+from codewave.local.job_status import job_status
+from codewave.local.jobs import cancel_job, resume_job, start_job
 from codewave.local.namespace import Namespace
 from codewave.local.reset import create_namespace
 from codewave.local.settings import LocalSettings

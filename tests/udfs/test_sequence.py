@@ -1,10 +1,6 @@
 """Order and duplicates along one ordering key."""
 
-from itertools import pairwise
-
 import example_rooms as rooms
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from stream import Stream
 
 from udfs.rules import Rules
@@ -135,26 +131,3 @@ def test_a_refused_event_that_comes_early_keeps_its_place():
     stream.send(*edits(1))
     assert stream.sequences() == [1, 3]
     assert not stream.waits
-
-
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_the_same_records_in_any_batching_store_the_same_events(data: st.DataObject):
-    """Every event exactly once, in order except for late ones, however they are shuffled, repeated and cut."""
-    count = data.draw(st.integers(1, 40))
-    order = data.draw(st.permutations(range(1, count + 1)))
-    repeats = data.draw(st.lists(st.sampled_from(order), max_size=20))
-    sequences = [*order, *repeats]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(sequences)), max_size=8)) | {0, len(sequences)})
-    stream = Stream()
-    for start, end in pairwise(cuts):
-        stream.send(*edits(*sequences[start:end], at=rooms.START_MS))
-    stream.fire(1000)
-    stored = stream.rows["document_operations"]
-    in_order = [row.sequence for row in stored if not row.late]
-    assert in_order == sorted(in_order)
-    assert sorted(row.sequence for row in stored) == list(range(1, count + 1))
-    assert stream.total("received") == len(sequences)
-    assert stream.total("stored") + stream.total("released") == count
-    assert stream.total("duplicate") == len(repeats)
-    assert stream.total("pending") == stream.total("released")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from recording_sink import HandClock, RecordingSink, options, small_trace, write_trace
 
-from codewave.contract.events import AnyEvent, DocumentEdited, ExecutionFinished
+from codewave.contract.events import AnyEvent, DocumentEdited, ExecutionFinished, ExecutionOutput, ExecutionStarted
 from codewave.errors import CodewaveError
 from codewave.workload import truth as truth_module
 from codewave.workload.player import Player
@@ -20,10 +20,12 @@ CHAOS = "duplicate=0.05 reorder=0.05 malformed=0.02 oversized=0.01 corrupt=0.01"
 
 
 class Played:
-    def __init__(self, folder: Path, chaos: str) -> None:
+    def __init__(self, folder: Path, chaos: str, unfinished: float = 0) -> None:
         sink = RecordingSink()
         trace = read_trace(write_trace(folder / "small.json.gz", small_trace()))
-        self.truth = Player([trace], options(chaos, rooms=3, seconds=100), sink, HandClock()).play()
+        self.truth = Player(
+            [trace], options(chaos, rooms=3, seconds=100, unfinished=unfinished), sink, HandClock()
+        ).play()
         self.events: list[AnyEvent] = list({event.event_id: event for event in sink.valid_events()}.values())
 
 
@@ -56,6 +58,18 @@ def test_executions_are_counted_by_outcome_and_summed(played: Played) -> None:
     assert played.truth.cpu_ms == sum(payload.cpu_ms for payload in finished)
     assert played.truth.wall_ms == sum(payload.wall_ms for payload in finished)
     assert played.truth.executions == len({e.ordering_key for e in played.events if e.ordering_key.startswith("exec")})
+
+
+@pytest.mark.parametrize("chaos", ["", CHAOS + " drop=0.05"])
+def test_executions_that_ran_and_never_ended_are_unfinished(tmp_path: Path, chaos: str) -> None:
+    played = Played(tmp_path, chaos, unfinished=0.4)
+    ran = {e.ordering_key for e in played.events if isinstance(e, ExecutionStarted | ExecutionOutput)}
+    ended = {e.ordering_key for e in played.events if isinstance(e, ExecutionFinished)}
+    assert played.truth.unfinished == len(ran - ended) > 0
+
+
+def test_without_being_asked_for_none_is_unfinished(truth: Truth) -> None:
+    assert truth.unfinished == 0
 
 
 def test_every_verifiable_document_is_reconstructed_to_its_sha256(played: Played) -> None:

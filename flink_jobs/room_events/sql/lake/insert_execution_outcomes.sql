@@ -21,5 +21,6 @@ SELECT
   `peak_memory_bytes`,
   `output_chunks`,
   `output_bytes`,
-  `event_id`
+  `event_id`,
+  `decided_by`
 FROM execution_outcomes

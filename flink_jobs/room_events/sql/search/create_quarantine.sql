@@ -1,4 +1,5 @@
--- One document is: A refused event or record, whole.
+-- One document is: A refused event or record.
+-- Of its body the first 65,536 characters, as OpenSearch takes no request of any size; the lake has all of it.
 CREATE TEMPORARY TABLE quarantine_index (
   `quarantine_id` STRING,
   `room_id` STRING,

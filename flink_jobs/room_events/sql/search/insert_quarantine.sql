@@ -1,4 +1,4 @@
--- A refused event or record, whole.
+-- A refused event or record: its first 65,536 characters, as OpenSearch takes no request of any size; the lake has all.
 INSERT INTO quarantine_index
 SELECT
   `quarantine_id`,
@@ -10,7 +10,7 @@ SELECT
   `reason`,
   `path`,
   `message`,
-  `body`,
+  LEFT(`body`, 65536) AS `body`,
   `body_encoding`,
   `body_bytes`,
   `shard_id`,
