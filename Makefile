@@ -21,15 +21,18 @@ CHAOS ?=
 RUN_OPTIONS = $(if $(ROOMS),--rooms $(ROOMS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
   $(if $(SEED),--seed $(SEED)) $(if $(CHAOS),--chaos '$(CHAOS)') $(TRACE)
 
-.PHONY: run test check setup environment clean help
+.PHONY: run test test-long check setup environment clean help
 
 run: setup ## start the local stack, play a workload through it, print what arrived (TRACE= ROOMS= SECONDS= RATE= SEED= CHAOS=)
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
 	$(UV) run --frozen codewave run $(RUN_OPTIONS)
 
-test: setup ## every test, unit to system
+test: setup ## every test, unit to system, but the long ones
 	$(UV) run --frozen pytest -m 'not system'
-	$(UV) run --frozen pytest -m system
+	$(UV) run --frozen pytest -m 'system and not long'
+
+test-long: setup ## the fault tests that take many minutes
+	$(UV) run --frozen pytest -m long
 
 check: environment ## lint, format, types, layers, SQL lint
 	$(UV) run --frozen ruff check .
@@ -52,4 +55,4 @@ clean: ## remove .local (data); downloads in .cache stay
 	rm -rf .local
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -4,7 +4,12 @@ A gap is closed by this clock, not by the wall's: a reader that is behind, or ha
 events the same time to arrive as one that keeps up, and reading the same records again closes the same gaps.
 """
 
+from typing import Final
+
 from msgspec import Struct
+
+HELD_UP_MS: Final = 1_000
+"""A timer that fires so long after it was due shows that the reader was held up, by a sink that takes nothing, say."""
 
 
 class _Shard(Struct, gc=False):
@@ -17,10 +22,12 @@ class StreamClock:
 
     :param opened_at: the wall clock when reading began.
     :param idle_ms: a shard that gave nothing for so long has no more to give now; its time goes on with the wall's.
+        Only time in which the reader could read counts: what came while it was held up is still to be read.
     """
 
     def __init__(self, opened_at: int, idle_ms: int) -> None:
         self._opened_at = opened_at
+        self._free_since = opened_at
         self._idle_ms = idle_ms
         self._shards: dict[str, _Shard] = {}
 
@@ -33,11 +40,14 @@ class StreamClock:
             shard.arrived_at = max(shard.arrived_at, arrived_at)
             shard.seen_at = now_ms
 
-    def read(self, shard_id: str, at_least: int, now_ms: int) -> int:
+    def read(self, shard_id: str, at_least: int, now_ms: int, due_ms: int | None = None) -> int:
         """The time of a shard.
 
         :param at_least: what is known of it from before this reader was opened.
+        :param due_ms: when the timer that asks was due, on the wall clock; default now.
         """
+        if due_ms is not None and now_ms - due_ms > HELD_UP_MS:
+            self._free_since = now_ms
         shard = self._shards.get(shard_id) or _Shard(at_least, self._opened_at)
-        silent_ms = now_ms - shard.seen_at
-        return max(at_least, shard.arrived_at + (silent_ms if silent_ms > self._idle_ms else 0))
+        is_idle = now_ms - max(shard.seen_at, self._free_since) > self._idle_ms
+        return max(at_least, shard.arrived_at + (now_ms - shard.seen_at if is_idle else 0))

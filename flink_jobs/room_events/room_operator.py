@@ -64,7 +64,8 @@ class RoomEvents(KeyedProcessFunction):
         now_ms = max(timestamp, _now_ms())
         start = Start(ctx.get_current_key(), self._room.value(), self._keys.get, self._rules, now_ms)
         room = read_room(start.room)
-        yield from self._step(start, self._clock.read(room.shard_id, room.clock, now_ms), ctx)
+        clock = self._clock.read(room.shard_id, room.clock, now_ms, due_ms=timestamp)
+        yield from self._step(start, clock, ctx)
 
     def _step(self, start: Start, work: Work, ctx: Any) -> list[tuple[str, bytes]]:
         failure: Exception | None = None

@@ -30,3 +30,11 @@ def test_after_a_restart_time_stands_still_until_the_shard_was_read_or_stays_sil
     clock = StreamClock(OPENED, idle_ms=5_000)
     assert clock.read("a", 700, OPENED + 4_000) == 700
     assert clock.read("a", 700, OPENED + 6_000) == 6_700
+
+
+def test_a_shard_is_not_silent_because_the_reader_was_held_up():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    clock.observe("a", 500, OPENED)
+    assert clock.read("a", 0, OPENED + 9_000, due_ms=OPENED + 1_000) == 500
+    assert clock.read("a", 0, OPENED + 14_000, due_ms=OPENED + 13_900) == 500
+    assert clock.read("a", 0, OPENED + 14_001, due_ms=OPENED + 14_000) == 14_501

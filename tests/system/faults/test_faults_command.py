@@ -16,7 +16,7 @@ from codewave.local.job_status import job_status
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 CHOSEN = ("kill-task-manager", "stop-and-resume", "skew-clocks")
 DEADLINE_S = 500
@@ -27,6 +27,9 @@ def start(settings: LocalSettings, *words: str) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CODEWAVE_")}
     names = ("data_folder", "port_offset", "task_managers", "checkpoint_interval_ms")
     ours = {f"CODEWAVE_{name.upper()}": str(getattr(settings, name)) for name in names}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Where the tests run in the background, the command would be deaf to Ctrl-C as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-c", "from codewave.cli.app import main; main()", "faults", "--json", *words]
     return subprocess.Popen(command, env=kept | ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -17,7 +17,7 @@ from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 from codewave.workload.options import WorkloadOptions, options_for
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 SEED = 11
 LONGEST_WAIT_S = 12.0

@@ -19,6 +19,8 @@ from iceberg.engine import local_engine
 pytestmark = pytest.mark.system
 
 RATE = 1000
+ROOMS = 24
+"""So many that every shard gets some."""
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def scene(shared_stack: LocalSettings, fresh_namespace: Namespace) -> Iterator[S
 
 def start_load(scene: Scene) -> Load:
     """Send a trace and rooms through the proxy."""
-    chosen = options(seconds=25, rate=RATE)
+    chosen = options(seconds=25, rate=RATE, rooms=ROOMS)
     return Load(scene.settings, scene.namespace, chosen, trace(), endpoint=scene.proxies.stream.url)
 
 
@@ -56,10 +58,12 @@ def test_throttling_partial_failures_and_lost_answers_change_nothing(scene: Scen
 def test_shards_split_and_merged_under_load_change_nothing_and_the_job_can_be_resumed(scene: Scene) -> None:
     load = start_load(scene)
     load.wait_for_share(0.2)
+    before = {shard["ShardId"] for shard in faults.open_shards(scene.settings, scene.namespace)}
     split = faults.split_shard(scene.settings, scene.namespace, scene.random)
     load.wait_for_share(0.4)
     merged = faults.merge_shards(scene.settings, scene.namespace, scene.random)
-    children = {shard["ShardId"] for shard in faults.open_shards(scene.settings, scene.namespace)}
+    children = {shard["ShardId"] for shard in faults.open_shards(scene.settings, scene.namespace)} - before
+    assert children
     assert children.isdisjoint({split, *merged})
     wait_until(lambda: children <= shards_read(scene), f"records of the shards {sorted(children)}")
 

@@ -22,7 +22,7 @@ from codewave.workload.chaos import Injected
 from codewave.workload.truth import Truth
 from iceberg.engine import local_engine
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 WRITER = rooms.Writer("ada", "tab-reacts")
 KEY = f"session:{WRITER.session_id}"
