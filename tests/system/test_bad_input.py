@@ -21,6 +21,7 @@ from iceberg.engine import local_engine
 pytestmark = pytest.mark.system
 
 NAMESPACE = Namespace("bad_input")
+YEARS_MS = 100 * 365 * 86_400_000
 REFUSED = [*bad.refused(), bad.conflict()]
 SKEWED = rooms.chat(
     1, "from yesterday", by=rooms.Writer("ada", "tab-skew"), at=rooms.START_MS, received_at=rooms.START_MS + 90_000_000
@@ -31,7 +32,8 @@ SKEWED = rooms.chat(
 def stored(shared_stack: LocalSettings) -> Iterator[LocalSettings]:
     """A stack whose job has taken in every bad record."""
     create_namespace(shared_stack, NAMESPACE)
-    start_job(shared_stack, NAMESPACE, parallelism=2)
+    # The examples are of a fixed day: without this their times would not be believed.
+    start_job(shared_stack, NAMESPACE, parallelism=2, overrides={"delivery_ms": str(YEARS_MS)})
     records = [one.record for one in REFUSED] + [rooms.record([SKEWED]), b"\x00\xffno room here"]
     client = kinesis_client(shared_stack)
     for record in records:

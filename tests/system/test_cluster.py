@@ -103,7 +103,7 @@ def test_changed_code_runs_in_new_task_manager_processes(
     before = flink.task_manager_pids(settings)
     changed = settings.data / "changed" / "0123"
     changed.mkdir(parents=True)
-    monkeypatch.setattr(jobs, "copy_code", lambda _folder: changed)
+    monkeypatch.setattr(jobs, "copy_code", lambda _folder, _root: changed)
 
     jobs.start_job(settings, NAMESPACE, SINKS, overrides={"output": str(settings.data / "other")}, main=PROBE)
     jobs.cancel_job(settings, NAMESPACE, SINKS)
