@@ -12,7 +12,7 @@ from typing import Final
 
 from codewave.errors import CodewaveError
 from codewave.faults.fault import Fault, Scene
-from codewave.faults.processes import bring_back
+from codewave.faults.processes import RESUME_S, bring_back
 from codewave.faults.proxy import Answer, Ask, HangupError, Request
 from codewave.local import flink, processes
 from codewave.local.catalog import database_file
@@ -260,6 +260,7 @@ CATALOG_FAULTS: Final = (
         name="kill-cluster-after-commit",
         summary="kill -9 of the whole cluster between a commit and its answer; the job is resumed under another id",
         strike=cluster_killed_after_commit,
+        takes_s=RESUME_S,
     ),
     Fault(
         name="commit-too-late",

@@ -18,7 +18,7 @@ DEADLINE_S: Final = 180.0
 """So long an operator tries to get the job to run, or to be saved, before it counts as broken."""
 _FREEZE_S: Final = 20.0
 """Longer than Flink's heartbeat timeout of 8 s: the JobManager gives the process up, and then it wakes."""
-_RESUME_S: Final = 40.0
+RESUME_S: Final = 40.0
 """Stopping, submitting and starting the job on two cores."""
 _POLL_S: Final = 0.2
 _AGAIN_S: Final = 2.0
@@ -222,13 +222,13 @@ PROCESS_FAULTS: Final = (
         name="kill-job-manager",
         summary="kill -9 of the JobManager alone; the job is resumed from its last checkpoint",
         strike=job_manager_killed,
-        takes_s=_RESUME_S,
+        takes_s=RESUME_S,
     ),
     Fault(
         name="kill-cluster",
         summary="kill -9 of the JobManager and every TaskManager; the job is resumed from its last checkpoint",
         strike=cluster_killed,
-        takes_s=_RESUME_S,
+        takes_s=RESUME_S,
     ),
     Fault(
         name="freeze-task-manager",
@@ -240,12 +240,12 @@ PROCESS_FAULTS: Final = (
         name="stop-and-resume",
         summary="the job is stopped with a savepoint and resumed",
         strike=stopped_and_resumed,
-        takes_s=_RESUME_S,
+        takes_s=RESUME_S,
     ),
     Fault(
         name="rescale",
         summary="the job is stopped with a savepoint and resumed with another parallelism",
         strike=rescaled,
-        takes_s=_RESUME_S,
+        takes_s=RESUME_S,
     ),
 )
