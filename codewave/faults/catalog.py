@@ -14,6 +14,7 @@ from codewave.errors import CodewaveError
 from codewave.faults.fault import Fault, Scene
 from codewave.faults.processes import RESUME_S, bring_back
 from codewave.faults.proxy import Answer, Ask, HangupError, Request
+from codewave.faults.waiting import wait_until
 from codewave.local import flink, processes
 from codewave.local.catalog import database_file
 
@@ -236,11 +237,7 @@ def _kill(pids: "list[int] | set[int]") -> None:
 
 
 def _wait(done: Callable[[], bool], deadline_s: float, otherwise: str) -> None:
-    give_up = time.monotonic() + deadline_s
-    while not done():
-        if time.monotonic() > give_up:
-            raise CodewaveError(f"catalog: {otherwise} in {deadline_s:.0f} s; see `codewave status`")
-        time.sleep(_POLL_S)
+    wait_until(done, deadline_s, f"catalog: {otherwise} in", _POLL_S)
 
 
 CATALOG_FAULTS: Final = (

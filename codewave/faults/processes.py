@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from codewave.errors import CodewaveError
 from codewave.faults.fault import Fault, Scene
+from codewave.faults.waiting import wait_until
 from codewave.local import flink, processes
 from codewave.local.flink_rest import FlinkRest
 from codewave.local.jobs import JobInfo, cancel_job, recorded_jobs, resume_job, start_job, stop_job
@@ -188,11 +189,7 @@ def _send(pid: int | None, number: int) -> None:
 
 
 def _wait(done: Callable[[], bool], otherwise: str) -> None:
-    give_up = time.monotonic() + DEADLINE_S
-    while not done():
-        if time.monotonic() > give_up:
-            raise CodewaveError(f"faults: {otherwise} after {DEADLINE_S:.0f} s; see `codewave status`")
-        time.sleep(_POLL_S)
+    wait_until(done, DEADLINE_S, f"faults: {otherwise} after", _POLL_S)
 
 
 def _insist(act: Callable[[], _Result]) -> _Result:

@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from msgspec import Struct, structs
 from codewave.errors import CodewaveError
 from codewave.faults.fault import Fault, Scene
 from codewave.faults.proxy import Answer, Ask, HangupError, Request
+from codewave.faults.waiting import wait_until
 from codewave.local.kinesis import describe_stream, kinesis_client
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
@@ -168,18 +168,12 @@ def _first_key(shard: dict[str, Any]) -> int:
 
 
 def _wait_until_active(settings: LocalSettings, namespace: Namespace) -> None:
-    _wait(
+    wait_until(
         lambda: (describe_stream(settings, namespace.name) or {}).get("StreamStatus") == "ACTIVE",
-        f"kinesis: stream {namespace.stream} is not active",
+        _STREAM_DEADLINE_S,
+        f"kinesis: stream {namespace.stream} is not active after",
+        _POLL_S,
     )
-
-
-def _wait(done: Callable[[], bool], otherwise: str) -> None:
-    give_up = time.monotonic() + _STREAM_DEADLINE_S
-    while not done():
-        if time.monotonic() > give_up:
-            raise CodewaveError(f"{otherwise} after {_STREAM_DEADLINE_S:.0f} s; see `codewave status`")
-        time.sleep(_POLL_S)
 
 
 def stream_throttled(scene: Scene, seconds: float) -> str:

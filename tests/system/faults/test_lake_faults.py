@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 from system_proof import assert_stored_exactly, options, trace
@@ -10,30 +9,20 @@ from system_waiting import wait_until
 
 from codewave.errors import CodewaveError
 from codewave.faults import catalog, checkpoints
-from codewave.faults.fault import Proxies, Scene
+from codewave.faults.fault import Scene
 from codewave.faults.load import Load
 from codewave.faults.processes import bring_back
 from codewave.lake.reconcile import reconcile
 from codewave.local.flink_rest import FlinkRest
 from codewave.local.job_status import job_status
-from codewave.local.jobs import cancel_job, recorded_jobs, resume_job, start_job
-from codewave.local.namespace import Namespace
+from codewave.local.jobs import cancel_job, recorded_jobs, resume_job
 from codewave.local.saved_states import checkpoint_folder, saved_states
-from codewave.local.settings import LocalSettings
 
 pytestmark = pytest.mark.system
 
 NEVER_MS = 3_600_000
 LOCK_S = 30.0
 FULL_S = 15.0
-
-
-@pytest.fixture
-def scene(shared_stack: LocalSettings, fresh_namespace: Namespace) -> Iterator[Scene]:
-    """A namespace whose job runs and reaches the catalog through a proxy."""
-    with Proxies(shared_stack) as proxies:
-        start_job(shared_stack, fresh_namespace, parallelism=2, overrides=proxies.overrides)
-        yield Scene(settings=shared_stack, namespace=fresh_namespace, proxies=proxies, random=Random(5))
 
 
 def start_load(scene: Scene) -> Load:

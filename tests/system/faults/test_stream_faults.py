@@ -1,6 +1,5 @@
 """A stream that throttles, loses answers, and changes its shards under load: nothing is lost, doubled or disordered."""
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -8,12 +7,10 @@ from system_proof import assert_stored_exactly, options, trace
 from system_waiting import wait_until
 
 from codewave.faults import stream as faults
-from codewave.faults.fault import Proxies, Scene
+from codewave.faults.fault import Scene
 from codewave.faults.load import Load
 from codewave.local.job_status import job_status
-from codewave.local.jobs import resume_job, start_job, stop_job
-from codewave.local.namespace import Namespace
-from codewave.local.settings import LocalSettings
+from codewave.local.jobs import resume_job, stop_job
 from iceberg.engine import local_engine
 
 pytestmark = pytest.mark.system
@@ -21,14 +18,6 @@ pytestmark = pytest.mark.system
 RATE = 1000
 ROOMS = 24
 """So many that every shard gets some."""
-
-
-@pytest.fixture
-def scene(shared_stack: LocalSettings, fresh_namespace: Namespace) -> Iterator[Scene]:
-    """A namespace whose job runs and reaches the stream through a proxy."""
-    with Proxies(shared_stack) as proxies:
-        start_job(shared_stack, fresh_namespace, parallelism=2, overrides=proxies.overrides)
-        yield Scene(settings=shared_stack, namespace=fresh_namespace, proxies=proxies, random=Random(5))
 
 
 def start_load(scene: Scene) -> Load:
