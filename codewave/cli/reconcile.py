@@ -67,7 +67,8 @@ def _show(result: "Reconciliation") -> None:
     for index in result.search:
         mark = "" if index.closes else f"  [red]the lake has {index.expected:,}[/red]"
         kept = f" + {index.refused:,} refused" if index.refused else ""
-        console.print(f"  search index {index.index}: {index.found:,}{kept}{mark}")
+        taken_back = f"; {index.taken_back:,} more were taken back by a restart" if index.taken_back else ""
+        console.print(f"  search index {index.index}: {index.found:,}{kept}{mark}{taken_back}")
     for problem in result.problems:
         console.print(f"  {problem}", style="red", markup=False, soft_wrap=True)
     verdict = "[green]closes[/green]" if result.closes else f"[red]does not close: {result.difference:,} events[/red]"

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from codewave.lake.batches import MissingBatches, missing_in_words, read_missing
 from codewave.lake.outcomes import OutcomeCounts, read_counts
-from codewave.lake.search_counts import IndexCount, count_indices
+from codewave.lake.search_counts import GAPS, IndexCount, count_indices, take_back_gaps
 from codewave.lake.sent import LatestOutcome, compare_outcomes, compare_with_truth
 from codewave.local.settings import LocalSettings
 from codewave.workload.truth import Truth
@@ -101,8 +101,13 @@ def reconcile(
     :param since: hours from here on; default all.
     :raises CodewaveError: if the catalog is down; OpenSearch may be down.
     """
-    result = reconcile_lake(local_engine(settings, namespace), truth, since)
+    engine = local_engine(settings, namespace)
+    result = reconcile_lake(engine, truth, since)
     result.search = count_indices(settings, namespace, since, _expected_in_search(result))
+    for count in result.search:
+        if count.index == GAPS and count.found > count.expected:
+            gap_ids = {row[0] for row in _query(engine, "gap_ids", _EPOCH).rows}
+            take_back_gaps(settings, namespace, count, gap_ids)
     result.search_closes = all(count.closes for count in result.search) if result.search else None
     return result
 

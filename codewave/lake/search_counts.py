@@ -14,7 +14,8 @@ from codewave.local.settings import LocalSettings
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
-INDICES: Final = ("activity", "chat", "execution-logs", "executions", "quarantine", "gaps")
+GAPS: Final = "gaps"
+INDICES: Final = ("activity", "chat", "execution-logs", "executions", "quarantine", GAPS)
 """Indices that hold one document a row (an execution, of ``executions``), or of which one field sums up to it."""
 
 _SUMMED: Final = {"activity": "operations"}
@@ -32,6 +33,9 @@ class IndexCount(Struct):
     found: int
     refused: int = 0
     """Kept as refused, and not found."""
+    taken_back: int = 0
+    """Found, but not counted: gaps that the job declared before a restart and, going on from its checkpoint, did not
+    declare again."""
 
     @property
     def closes(self) -> bool:
@@ -88,6 +92,25 @@ def _count(client: "OpenSearch", namespace: str, index: str, since: datetime | N
     if not answer["_shards"]["total"]:
         return None
     return int(answer["aggregations"]["events"]["value"] if field else answer["hits"]["total"]["value"])
+
+
+def take_back_gaps(settings: LocalSettings, namespace: str, count: IndexCount, gap_ids: set[str]) -> None:
+    """Set aside what ``count`` counted of the index of gaps that is no gap of the lake.
+
+    What is written to an index stays there, also where the job fails before its next checkpoint. Going on from the one
+    before, it finds the same events; but a gap that it had closed because a reader was silent is none if the reader
+    speaks now.
+
+    :param gap_ids: of the lake.
+    """
+    from opensearchpy.helpers import scan
+
+    from codewave.local.opensearch import DEBUGGER, search_client
+
+    pattern = index_pattern(namespace, GAPS)
+    hits = scan(search_client(settings, DEBUGGER), index=pattern, query={"_source": False})
+    count.taken_back = len({hit["_id"] for hit in hits} - gap_ids)
+    count.found -= count.taken_back
 
 
 @_patiently

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from codewave.lake.refused_documents import RefusedDocument, absent, merge
-from codewave.lake.search_counts import IndexCount
+from codewave.lake.search_counts import IndexCount, take_back_gaps
+from codewave.local.settings import load_settings
 
 QUEUED = {"execution_id": "e", "status": "queued", "queued_at": "1"}
 STARTED = {"execution_id": "e", "status": "started", "started_at": "2"}
@@ -63,3 +66,12 @@ def test_an_index_closes_where_each_document_is_found_or_refused() -> None:
     assert IndexCount("chat", 3, 2, 1).closes
     assert not IndexCount("chat", 3, 2, 0).closes
     assert not IndexCount("chat", 3, 3, 1).closes
+
+
+def test_a_gap_that_the_lake_does_not_have_was_taken_back_and_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    hits = [{"_id": "document:a#3"}, {"_id": "document:a#9"}]
+    monkeypatch.setattr("opensearchpy.helpers.scan", lambda *_, **__: iter(hits))
+    monkeypatch.setattr("codewave.local.opensearch.search_client", lambda *_: None)
+    count = IndexCount("gaps", expected=1, found=2)
+    take_back_gaps(load_settings(environment={}), "rooms", count, {"document:a#3"})
+    assert (count.found, count.taken_back, count.closes) == (1, 1, True)

@@ -10,6 +10,8 @@ from codewave.local import processes, stack
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings, load_settings
 
+pytest.register_assert_rewrite("system_proof")
+
 PORTS = ("kinesis", "catalog", "opensearch", "opensearch_transport", "flink", "flink_rpc", "flink_blob")
 
 

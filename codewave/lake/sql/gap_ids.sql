@@ -1,0 +1,3 @@
+-- Ids of all gaps and late fills, as the search index names its documents.
+SELECT DISTINCT gap_id
+FROM sequence_gaps
