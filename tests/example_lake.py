@@ -76,6 +76,12 @@ def _converter(kind: Any) -> Callable[[Any], Any]:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         fields = {field.name: field for field in kind.value_type}
         return lambda rows: [
-            {name: _converter(fields[name].type)(value) for name, value in structs.asdict(row).items()} for row in rows
+            {name: _converter(fields[name].type)(value) for name, value in zip(fields, _fields(row), strict=True)}
+            for row in rows
         ]
     return lambda value: value
+
+
+def _fields(row: Any) -> tuple[Any, ...]:
+    """The fields of a nested row, which may be a plain tuple of them."""
+    return row if isinstance(row, tuple) else structs.astuple(row)

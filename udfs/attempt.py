@@ -3,7 +3,7 @@
 It is a :class:`udfs.room.Step` in all else: nothing here makes rows of events.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -79,8 +79,18 @@ class Attempt(Step):
     :param events: of the record's events only the first so many.
     """
 
-    def __init__(self, start: Start, state: RoomState, keys: KeyStates, blame: Blame, events: int | None) -> None:
-        super().__init__(start.room_id, state, keys, start.rules, start.now_ms)
+    together = False
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- what a step is made of
+        self,
+        start: Start,
+        state: RoomState,
+        keys: KeyStates,
+        blame: Blame,
+        outputs: Collection[str],
+        events: int | None,
+    ) -> None:
+        super().__init__(start.room_id, state, keys, start.rules, start.now_ms, outputs)
         self._decoder = _Decoder(start.room_id, start.rules.limits)
         self._blame = blame
         self._only = events

@@ -1,6 +1,7 @@
 """Decode and validate: from an event's bytes to an event of the contract, or to a refusal."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -48,9 +49,7 @@ class Decoder:
             return explain(line, error, self._limits)
         if len(line) > self._plain_limit and len(line) > self._limit_of(event):
             return too_large(line, self._limit_of(event))
-        if line.count(b"{") + line.count(b"[") > self._limits.nesting and nesting(_decode_any(line)) > (
-            self._limits.nesting
-        ):
+        if openings(line) > self._limits.nesting and nesting(_decode_any(line)) > self._limits.nesting:
             return nested_too_deep(line, self._limits.nesting)
         return self._check(event, line)
 
@@ -110,11 +109,17 @@ def decode_accepted(line: bytes) -> AnyEvent:
     return _decode(line)
 
 
+def openings(line: bytes) -> int:
+    """How many arrays and objects open in an event's bytes, brackets in its texts counted too: nesting is no deeper."""
+    return line.count(b"{") + line.count(b"[")
+
+
 def event_type(event: Event) -> str:
     """The event's type name, such as ``document.edited``."""
     return event.__struct_config__.tag  # type: ignore[return-value]
 
 
+@lru_cache(maxsize=65_536)  # the same rooms, people and documents come again and again
 def is_id(text: str) -> bool:
     """Whether ``text`` matches the contract's id pattern, ``[A-Za-z0-9_-]{1,64}``."""
     return 0 < len(text) <= 64 and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum()
@@ -147,11 +152,15 @@ def _wrong_key(event: AnyEvent, is_valid_id: Callable[[str], bool]) -> str | Non
         expected = f"document:{payload.document_id}"  # type: ignore[union-attr]
     else:
         expected = f"session:{event.session_id}"
-    key = event.ordering_key
+    return None if key_agrees(event.ordering_key, expected, is_valid_id) else expected
+
+
+def key_agrees(key: str, expected: str, is_valid_id: Callable[[str], bool] = is_id) -> bool:
+    """Whether an ordering key is the one expected, or that with a writer's id appended."""
     if key == expected:
-        return None
+        return True
     writer = key.removeprefix(expected + "/")
-    return None if writer != key and is_valid_id(writer) else expected
+    return writer != key and is_valid_id(writer)
 
 
 def _refuse(event: AnyEvent, line: bytes, reason: Reason, path: str, message: str) -> Refusal:

@@ -14,6 +14,7 @@ from codewave.contract.events import ExecutionFinished, ExecutionOutput, Executi
 from udfs.rows import ExecutionOutcomeRow, ExecutionStatusRow
 
 ExecutionEvent = ExecutionQueued | ExecutionStarted | ExecutionOutput | ExecutionFinished
+EXECUTION_TYPES: Final = frozenset({"execution.queued", "execution.started", "execution.output", "execution.finished"})
 SignOfLife = ExecutionStarted | ExecutionOutput | ExecutionFinished
 """What only a worker that runs the program sends."""
 
@@ -143,7 +144,8 @@ def _apply(state: ExecutionState, event: ExecutionEvent) -> None:
             _start(state, event, place)
         else:
             state.output_chunks += 1
-            state.output_bytes += len(event.payload.text.encode())
+            text = event.payload.text
+            state.output_bytes += len(text) if text.isascii() else len(text.encode())
 
 
 def _queue(state: ExecutionState, event: ExecutionQueued, place: Place) -> None:

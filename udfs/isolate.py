@@ -60,7 +60,7 @@ class Written(Struct, gc=False):
 def take(start: Start, work: Work, outputs: frozenset[str]) -> Written:
     """Make one step and encode all that it leaves: whatever can break, breaks before anything is written."""
     state, keys = read_room(start.room), KeyStates(start.read)
-    step = Step(start.room_id, state, keys, start.rules, start.now_ms)
+    step = Step(start.room_id, state, keys, start.rules, start.now_ms, outputs)
     return _written(state, keys, _run(step, work), outputs)
 
 
@@ -150,7 +150,7 @@ class _Recovery:
         step: Attempt | None = None
         try:
             state, keys = read_room(self._start.room), KeyStates(self._start.read)
-            step = Attempt(self._start, state, keys, self._blame, events)
+            step = Attempt(self._start, state, keys, self._blame, self._outputs, events)
             return _written(state, keys, _run(step, self._work), self._outputs)
         except MemoryError:
             raise

@@ -3,23 +3,25 @@
 This is all the logic of the ``room_events`` job. It does no I/O and knows no clock: the time comes in.
 """
 
-from typing import Final
+from collections.abc import Collection
 
 from codewave.contract import events as e
 from codewave.contract.frame import FrameError, Header, unframe
 from codewave.contract.reasons import Reason
 from udfs import sequence as seq
-from udfs.activity import add_to_burst
-from udfs.audit import UNKNOWN_TYPE, Tally
-from udfs.decode import Decoder, decode_accepted, event_type
-from udfs.execution import BY_LIMIT, BY_SILENCE, ExecutionEvent, SignOfLife, advance, close, status_row
+from udfs.activity import bursts
+from udfs.audit import UNKNOWN_TYPE, Tally, audit_row
+from udfs.batch import TYPE_NAMES, Batch, group_by_type, read_batch
+from udfs.decode import Decoder, decode_accepted
+from udfs.execution import BY_LIMIT, BY_SILENCE, EXECUTION_TYPES, ExecutionEvent, SignOfLife, advance, close, status_row
+from udfs.gaps import declared_row, filled_row
 from udfs.presence import live_row, observe
 from udfs.quarantine import Record, quarantined
 from udfs.reception import believed, corrected, earliest_believed, latest_believed
 from udfs.refusal import Envelope, Refusal, envelope_of
-from udfs.route import ROUTES, envelope
-from udfs.rows import ActivityRow, RecordAuditRow, Row, SequenceGapRow
-from udfs.rules import Rules
+from udfs.route import ROUTES
+from udfs.rows import OUTPUTS, Row
+from udfs.rules import HOUR_MS, Rules
 from udfs.sequence import Verdict
 from udfs.state import KeyStates, RoomState
 
@@ -37,15 +39,27 @@ _HOLDING_REASONS = frozenset(
 )
 """Refusals whose envelope can be trusted to name a place in the sequence that a redrive will fill."""
 
-_SILENCE_TIMERS: Final = 16
-"""Most timers that a room has out to find executions silent; one is found at most two sixteenths too late."""
-
 
 class Step:
     """What happens to one room at one moment: a record, or a timer."""
 
-    def __init__(self, room_id: str, state: RoomState, keys: KeyStates, rules: Rules, now_ms: int) -> None:
+    together = True
+    """Whether the events of a record may be placed together; to find out which of them breaks, they must not."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- what a step is made of
+        self,
+        room_id: str,
+        state: RoomState,
+        keys: KeyStates,
+        rules: Rules,
+        now_ms: int,
+        outputs: Collection[str] = OUTPUTS,
+    ) -> None:
+        """:param outputs: those that are read; of the others only what costs nothing is made."""
         self.room_id = room_id
+        self._shows_rooms = "rooms" in outputs
+        self._shows_activity = "activity" in outputs
+        self._shows_executions = "executions" in outputs
         self.rows: Rows = {}
         self._state = state
         self._keys = keys
@@ -55,7 +69,8 @@ class Step:
         """Between them ``received_at`` is believed: set with each record."""
         self._decoder = Decoder(room_id, rules.limits)
         self._tally = Tally()
-        self._bursts: dict[tuple[str, str], ActivityRow] = {}
+        self._edits: dict[int, e.DocumentEdited] = {}
+        """Accepted edits, by their place in the record."""
         self._executions: dict[str, Row] = {}
 
     def process(self, record: Record) -> Rows:
@@ -67,17 +82,16 @@ class Step:
         self._state.shard_id = record.shard_id
         self._earliest = earliest_believed(record.arrived_at, self._rules)
         self._latest = latest_believed(record.arrived_at, self._rules)
-        header, lines = self._unframe(record)
-        for position, line in enumerate(lines):
-            decoded = self._decoder.decode(line)
-            if isinstance(decoded, Refusal):
-                decoded.position = position
-                self._refuse(decoded, record)
-            else:
-                self._place(*decoded, line, position, record)
+        batch = read_batch(record.data, self.room_id, self._rules.limits) if self.together else None
+        if batch is not None and self._in_time(batch):
+            header: Header | None = batch.header
+            self._place_together(batch, record)
+        else:
+            header, lines = self._unframe(record)
+            self._place_one_by_one(lines, record)
         received_at = believed(header.sent_at, record.arrived_at, self._rules) if header else record.arrived_at
         self._finish()
-        self._add("record_audit", self._audit(record, header, received_at))
+        self._add("record_audit", audit_row(self._tally, self.room_id, self._now, received_at, record, header))
         return self.rows
 
     def fire(self, clock: int) -> Rows:
@@ -88,7 +102,7 @@ class Step:
         self._advance(clock)
         self._finish()
         if self.rows:
-            self._add("record_audit", self._audit(None, None, self._state.clock))
+            self._add("record_audit", audit_row(self._tally, self.room_id, self._now, self._state.clock))
         return self.rows
 
     def _advance(self, clock: int) -> None:
@@ -111,9 +125,74 @@ class Step:
             return None, []
         return header, lines
 
+    def _in_time(self, batch: Batch) -> bool:
+        """Whether all were received within one hour, at times that are believed, from writers whose clocks agree."""
+        received = [event.received_at for event in batch.events]
+        first, last = min(received), max(received)
+        if first < self._earliest or last > self._latest or first // HOUR_MS != last // HOUR_MS:
+            return False
+        ahead = [event.occurred_at - event.received_at for event in batch.events]
+        return max(ahead) <= self._rules.clock_skew_ms and min(ahead) >= -self._rules.clock_skew_ms
+
+    def _place_together(self, batch: Batch, record: Record) -> None:
+        """Place the events of every ordering key that simply goes on; what does not, one by one."""
+        left_out: set[int] = set()
+        apart: list[int] = []
+        hour = batch.events[0].received_at
+        for ordering_key, run in batch.runs().items():
+            key, positions = self._keys[ordering_key], run.positions
+            prints = [batch.fingerprints[position] for position in positions]
+            if run.next and seq.offer_run(key, run.first, prints, self._rules):
+                continue
+            sequences = [batch.events[position].sequence for position in positions]
+            passed, duplicates = seq.offer_some(key, sequences, prints, self._rules)
+            for index in duplicates:
+                self._tally.duplicate(TYPE_NAMES[batch.events[positions[index]].__class__], hour)
+            left_out.update([positions[index] for index in duplicates])
+            apart += positions[passed:]
+        left_out.update(apart)
+        self._store_together(batch, left_out)
+        if apart:
+            lines = batch.body.split(b"\n")
+            for position in sorted(apart):
+                self._place(batch.events[position], batch.fingerprints[position], lines[position], position, record)
+
+    def _store_together(self, batch: Batch, left_out: set[int]) -> None:
+        """Store the events of a batch that pass: all but those in these places."""
+        events, by_type = batch.events, batch.by_type
+        if left_out:
+            events = [event for position, event in enumerate(events) if position not in left_out]
+            by_type = group_by_type(events)
+        for kind, same in by_type.items():
+            counts = self._tally.of(kind, same[0].received_at)
+            counts.received += len(same)
+            counts.stored += len(same)
+            output, make = ROUTES[kind]
+            self.rows.setdefault(output, []).extend([make(event, False, False) for event in same])
+        if self._shows_activity:
+            for position, event in enumerate(batch.events):
+                if isinstance(event, e.DocumentEdited) and position not in left_out:
+                    self._edits[position] = event
+        if self._shows_rooms:
+            for event in events:
+                observe(self._state.live, event, self._state.clock, self._rules)
+        if not by_type.keys().isdisjoint(EXECUTION_TYPES):
+            for event in events:
+                if isinstance(event, ExecutionEvent):
+                    self._live_on(event, self._state.clock)
+
+    def _place_one_by_one(self, lines: list[bytes], record: Record) -> None:
+        for position, line in enumerate(lines):
+            decoded = self._decoder.decode(line)
+            if isinstance(decoded, Refusal):
+                decoded.position = position
+                self._refuse(decoded, record)
+            else:
+                self._place(*decoded, line, position, record)
+
     def _place(self, event: e.AnyEvent, fingerprint: bytes, line: bytes, position: int, record: Record) -> None:
         state = self._state
-        kind = event_type(event)
+        kind = TYPE_NAMES[event.__class__]
         kept = line
         if not self._earliest <= event.received_at <= self._latest:
             kept = corrected(event, record.arrived_at)
@@ -121,9 +200,9 @@ class Step:
         counts.received += 1
         key = self._keys[event.ordering_key]
         verdict = seq.offer(key, event.sequence, fingerprint, kept, state.clock, self._rules)
-        if verdict <= Verdict.WAIT and isinstance(event, e.DocumentEdited):
+        if self._shows_activity and verdict <= Verdict.WAIT and isinstance(event, e.DocumentEdited):
             # Counted where it arrives, not where it is released: the same bursts, whenever a gap before it closes.
-            add_to_burst(self._bursts, event, self._rules.preview_characters)
+            self._edits[position] = event
         if verdict is Verdict.PASS:
             counts.stored += 1
             self._store(event, kind, late=False)
@@ -140,7 +219,7 @@ class Step:
             counts.stored += 1
             self._tally.late += 1
             self._store(event, kind, late=True)
-            self._fill(event)
+            self._add("sequence_gaps", filled_row(event))
         else:
             self._set_aside(verdict, event, kind, line, position, record)
 
@@ -209,7 +288,7 @@ class Step:
                 self._gap(ordering_key, seq.Gap(sequence, sequence, "refused", 0))
                 continue
             event = decode_accepted(waiting.line)
-            kind = event_type(event)
+            kind = TYPE_NAMES[event.__class__]
             self._tally.of(kind, event.received_at).released += 1
             self._store(event, kind, late=False, since=waiting.since)
         if key.pending:
@@ -220,8 +299,9 @@ class Step:
     def _store(self, event: e.AnyEvent, kind: str, *, late: bool, since: int | None = None) -> None:
         skewed = abs(event.occurred_at - event.received_at) > self._rules.clock_skew_ms
         output, make = ROUTES[kind]
-        self._add(output, make(event.payload, envelope(event, kind, late, skewed)))
-        observe(self._state.live, event, self._state.clock, self._rules)
+        self._add(output, make(event, late, skewed))
+        if self._shows_rooms:
+            observe(self._state.live, event, self._state.clock, self._rules)
         if isinstance(event, ExecutionEvent):
             self._live_on(event, self._state.clock if since is None else since)
 
@@ -231,7 +311,8 @@ class Step:
         # One state for the execution, whoever else numbers events of it under a writer's suffix.
         key = self._keys[f"execution:{execution_id}"]
         key.execution, outcome = advance(key.execution, event)
-        self._executions[execution_id] = status_row(key.execution, execution_id, self.room_id)
+        if self._shows_executions:
+            self._executions[execution_id] = status_row(key.execution, execution_id, self.room_id)
         if outcome is not None:
             self._add("execution_outcomes", outcome)
         watched, live = self._state.watched, self._state.live.running
@@ -267,74 +348,19 @@ class Step:
         self._executions[execution_id] = status_row(execution, execution_id, self.room_id)
 
     def _gap(self, ordering_key: str, gap: seq.Gap) -> None:
-        self._add(
-            "sequence_gaps",
-            SequenceGapRow(
-                gap_id=f"{ordering_key}#{gap.first}",
-                room_id=self.room_id,
-                ordering_key=ordering_key,
-                first_sequence=gap.first,
-                last_sequence=gap.last,
-                status="declared",
-                cause=gap.cause,
-                event_id=None,
-                waited_ms=gap.waited_ms,
-                received_at=self._state.clock,
-            ),
-        )
-
-    def _fill(self, event: e.AnyEvent) -> None:
-        self._add(
-            "sequence_gaps",
-            SequenceGapRow(
-                gap_id=f"{event.ordering_key}#{event.sequence}@{event.event_id}",
-                room_id=self.room_id,
-                ordering_key=event.ordering_key,
-                first_sequence=event.sequence,
-                last_sequence=event.sequence,
-                status="filled",
-                cause="late",
-                event_id=event.event_id,
-                waited_ms=0,
-                received_at=event.received_at,
-            ),
-        )
+        self._add("sequence_gaps", declared_row(gap, ordering_key, self.room_id, self._state.clock))
 
     def _finish(self) -> None:
-        for burst in self._bursts.values():
-            self._add("activity", burst)
+        if self._edits:
+            edits = [edit for _, edit in sorted(self._edits.items())]
+            for burst in bursts(edits, self._rules.preview_characters):
+                self._add("activity", burst)
         for status in self._executions.values():
             self._add("executions", status)
         live = self._state.live
         clock = self._state.clock
-        if self.rows and self.room_id and clock - live.updated_at >= self._rules.room_update_ms:
+        if self._shows_rooms and self.rows and self.room_id and clock - live.updated_at >= self._rules.room_update_ms:
             self._add("rooms", live_row(live, self.room_id, clock, self._now, self._rules))
-
-    def _audit(self, record: Record | None, header: Header | None, received_at: int) -> RecordAuditRow:
-        tally = self._tally
-        arrived_at = record.arrived_at if record else self._now
-        return RecordAuditRow(
-            cause="record" if record else "timer",
-            room_id=self.room_id or None,
-            shard_id=record.shard_id if record else None,
-            sequence_number=record.sequence_number if record else None,
-            arrived_at=arrived_at,
-            received_at=received_at,
-            processed_at=self._now,
-            collector=header.collector if header else None,
-            batch=header.batch if header else None,
-            bytes=len(record.data) if record else 0,
-            received=tally.total("received"),
-            stored=tally.total("stored"),
-            duplicate=tally.total("duplicate"),
-            quarantined=tally.total("quarantined"),
-            pending=tally.total("pending"),
-            released=tally.total("released"),
-            late=tally.late,
-            by_type=list(tally.by_type.values()),
-            send_delay_ms=arrived_at - header.sent_at if header else None,
-            process_delay_ms=max(0, self._now - arrived_at),
-        )
 
     def _add(self, output: str, row: Row) -> None:
         rows = self.rows.get(output)
@@ -350,27 +376,3 @@ def _objection(verdict: Verdict, event: e.AnyEvent, key: seq.KeyState) -> tuple[
         f"{event.ordering_key} has forgotten which numbers from {key.forgotten_from} to {key.horizon} are missing; "
         f"look for the event_id in the lake: there it is a duplicate, else it is missing and may be stored"
     )
-
-
-def next_timer(state: RoomState, rules: Rules, now_ms: int) -> int | None:
-    """When the room must be looked at again even if no record comes, as something waits or runs.
-
-    Rounded up, so that a busy room asks for one timer a timeout and not for one a record.
-
-    :param now_ms: the wall clock, ms since epoch.
-    :returns: a time after ``now_ms`` on the wall clock, by when the room's clock has come to its next deadline if
-        both go on alike; ``None`` where nothing can become due.
-    """
-    gap_ms, silence_ms = rules.gap_timeout_ms, rules.execution_silence_ms
-    at = []
-    if state.waiting:
-        left_ms = max(0, min(state.waiting.values()) + gap_ms - state.clock)
-        at.append(_rounded_up(now_ms + left_ms, gap_ms))
-    if state.watched:
-        left_ms = max(0, min(state.watched.values()) + silence_ms - state.clock)
-        at.append(_rounded_up(now_ms + left_ms, max(gap_ms, silence_ms // _SILENCE_TIMERS)))
-    return min(at, default=None)
-
-
-def _rounded_up(at: int, unit: int) -> int:
-    return (at // unit + 1) * unit

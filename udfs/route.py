@@ -11,7 +11,6 @@ from udfs.rows import (
     DocumentOperationRow,
     ExecutionEventRow,
     ExecutionLogRow,
-    PatchRow,
     PresenceEventRow,
     Row,
 )
@@ -19,9 +18,11 @@ from udfs.rows import (
 _encode_json = msgspec.json.Encoder().encode
 
 Envelope = tuple[str, str, int, str, str, str, str, int, int, int, bool, bool]
+Maker = Callable[[Any, bool, bool], Row]
+"""Makes the row of an event: whether it came late, and whether its writer's clock is off, go into the row."""
 
 
-def envelope(event: e.Event, kind: str, late: bool, clock_skew: bool) -> Envelope:
+def _envelope(event: e.Event, kind: str, late: bool, skewed: bool) -> Envelope:
     """The columns that every event table starts with, in order."""
     return (
         event.event_id,
@@ -35,64 +36,131 @@ def envelope(event: e.Event, kind: str, late: bool, clock_skew: bool) -> Envelop
         event.occurred_at,
         event.received_at,
         late,
-        clock_skew,
+        skewed,
     )
 
 
-def _edited(p: e.DocumentEditedPayload, head: Envelope) -> Row:
-    patches = [PatchRow(*patch) for patch in p.patches]
-    parents = None if p.parents is None else _encode_json(p.parents).decode()
-    return DocumentOperationRow(*head, p.document_id, p.base_sequence, patches, parents, p.checksum)
+def _edited(event: e.DocumentEdited, late: bool, skewed: bool) -> Row:
+    p = event.payload
+    # As _envelope, in place: every other event is an edit, and unpacking a tuple costs more than all the rest.
+    return DocumentOperationRow(
+        event.event_id,
+        "document.edited",
+        event.version,
+        event.room_id,
+        event.session_id,
+        event.user_id,
+        event.ordering_key,
+        event.sequence,
+        event.occurred_at,
+        event.received_at,
+        late,
+        skewed,
+        p.document_id,
+        p.base_sequence,
+        p.patches,  # type: ignore[arg-type]  # the same on the wire as PatchRow, and made already
+        None if p.parents is None else _encode_json(p.parents).decode(),
+        p.checksum,
+    )
 
 
-def _opened(p: e.DocumentOpenedPayload, head: Envelope) -> Row:
+def _moved(event: e.CursorMoved, late: bool, skewed: bool) -> Row:
+    p = event.payload
+    start, end = p.selection or (None, None)
+    return PresenceEventRow(
+        event.event_id,
+        "cursor.moved",
+        event.version,
+        event.room_id,
+        event.session_id,
+        event.user_id,
+        event.ordering_key,
+        event.sequence,
+        event.occurred_at,
+        event.received_at,
+        late,
+        skewed,
+        p.document_id,
+        p.position,
+        start,
+        end,
+        None,
+        None,
+        None,
+        None,
+    )
+
+
+def _output(event: e.ExecutionOutput, late: bool, skewed: bool) -> Row:
+    p = event.payload
+    return ExecutionLogRow(
+        event.event_id,
+        "execution.output",
+        event.version,
+        event.room_id,
+        event.session_id,
+        event.user_id,
+        event.ordering_key,
+        event.sequence,
+        event.occurred_at,
+        event.received_at,
+        late,
+        skewed,
+        p.execution_id,
+        p.stream,
+        p.chunk,
+        p.text,
+    )
+
+
+def _opened(event: e.DocumentOpened, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "document.opened", *flags)
     return PresenceEventRow(*head, p.document_id, None, None, None, None, p.language, None, None)
 
 
-def _closed(p: e.DocumentClosedPayload, head: Envelope) -> Row:
-    return PresenceEventRow(*head, p.document_id, None, None, None, None, None, None, None)
+def _closed(event: e.DocumentClosed, *flags: bool) -> Row:
+    head = _envelope(event, "document.closed", *flags)
+    return PresenceEventRow(*head, event.payload.document_id, None, None, None, None, None, None, None)
 
 
-def _snapshotted(p: e.DocumentSnapshottedPayload, head: Envelope) -> Row:
+def _snapshotted(event: e.DocumentSnapshotted, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "document.snapshotted", *flags)
     return PresenceEventRow(*head, p.document_id, p.characters, None, None, None, None, p.base_sequence, p.checksum)
 
 
-def _joined(p: e.PresenceJoinedPayload, head: Envelope) -> Row:
+def _joined(event: e.PresenceJoined, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "presence.joined", *flags)
     return PresenceEventRow(*head, None, None, None, None, p.display_name, p.client, None, None)
 
 
-def _left(p: e.PresenceLeftPayload, head: Envelope) -> Row:
-    return PresenceEventRow(*head, None, None, None, None, None, p.reason, None, None)
+def _left(event: e.PresenceLeft, *flags: bool) -> Row:
+    head = _envelope(event, "presence.left", *flags)
+    return PresenceEventRow(*head, None, None, None, None, None, event.payload.reason, None, None)
 
 
-def _heartbeat(p: e.PresenceHeartbeatPayload, head: Envelope) -> Row:
-    return PresenceEventRow(*head, p.document_id, None, None, None, None, None, None, None)
+def _heartbeat(event: e.PresenceHeartbeat, *flags: bool) -> Row:
+    head = _envelope(event, "presence.heartbeat", *flags)
+    return PresenceEventRow(*head, event.payload.document_id, None, None, None, None, None, None, None)
 
 
-def _moved(p: e.CursorMovedPayload, head: Envelope) -> Row:
-    start, end = p.selection or (None, None)
-    return PresenceEventRow(*head, p.document_id, p.position, start, end, None, None, None, None)
+def _posted(event: e.ChatPosted, *flags: bool) -> Row:
+    return ChatMessageRow(*_envelope(event, "chat.posted", *flags), event.payload.text, event.payload.reply_to)
 
 
-def _posted(p: e.ChatPostedPayload, head: Envelope) -> Row:
-    return ChatMessageRow(*head, p.text, p.reply_to)
-
-
-def _queued(p: e.ExecutionQueuedPayload, head: Envelope) -> Row:
+def _queued(event: e.ExecutionQueued, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "execution.queued", *flags)
     return ExecutionEventRow(
         *head, p.execution_id, p.document_id, p.language, p.image, None, None, None, None, None, None
     )
 
 
-def _started(p: e.ExecutionStartedPayload, head: Envelope) -> Row:
+def _started(event: e.ExecutionStarted, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "execution.started", *flags)
     return ExecutionEventRow(*head, p.execution_id, None, None, p.image, p.worker_id, None, None, None, None, None)
 
 
-def _output(p: e.ExecutionOutputPayload, head: Envelope) -> Row:
-    return ExecutionLogRow(*head, p.execution_id, p.stream, p.chunk, p.text)
-
-
-def _finished(p: e.ExecutionFinishedPayload, head: Envelope) -> Row:
+def _finished(event: e.ExecutionFinished, *flags: bool) -> Row:
+    p, head = event.payload, _envelope(event, "execution.finished", *flags)
     return ExecutionEventRow(
         *head,
         p.execution_id,
@@ -108,7 +176,7 @@ def _finished(p: e.ExecutionFinishedPayload, head: Envelope) -> Row:
     )
 
 
-ROUTES: Final[dict[str, tuple[str, Callable[[Any, Envelope], Row]]]] = {
+ROUTES: Final[dict[str, tuple[str, Maker]]] = {
     "document.edited": ("document_operations", _edited),
     "document.opened": ("presence_events", _opened),
     "document.closed": ("presence_events", _closed),
@@ -123,4 +191,4 @@ ROUTES: Final[dict[str, tuple[str, Callable[[Any, Envelope], Row]]]] = {
     "execution.output": ("execution_logs", _output),
     "execution.finished": ("execution_events", _finished),
 }
-"""Event type → its output and what makes the row from payload and envelope columns."""
+"""Event type → its output and what makes its row."""

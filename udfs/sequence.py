@@ -100,6 +100,38 @@ def offer(  # noqa: PLR0913, PLR0917 -- called once an event: no argument object
     return Verdict.WAIT
 
 
+def offer_run(state: KeyState, first: int, fingerprints: list[bytes], rules: Rules) -> bool:
+    """Place events whose numbers go on from ``first`` without a break, in one step.
+
+    :returns: whether all of them pass; where not, ``state`` is as it was: :func:`offer` them one by one.
+    """
+    if first != state.next or state.pending:
+        return False
+    state.next = first + len(fingerprints)
+    _remember(state, b"".join(fingerprints), rules)
+    return True
+
+
+def offer_some(state: KeyState, sequences: list[int], fingerprints: list[bytes], rules: Rules) -> tuple[int, list[int]]:
+    """Place events of which some may be duplicates, as long as each passes or is one.
+
+    :returns: how many were placed, and which of them, by index, were duplicates; :func:`offer` the others one by one.
+    """
+    duplicates: list[int] = []
+    if state.pending:
+        return 0, duplicates
+    for index, (sequence, fingerprint) in enumerate(zip(sequences, fingerprints, strict=True)):
+        if sequence == state.next:
+            state.next += 1
+            _remember(state, fingerprint, rules)
+            continue
+        at = len(state.fingerprints) - (state.next - sequence) * FINGERPRINT_BYTES
+        if sequence > state.next or at < 0 or state.fingerprints[at : at + FINGERPRINT_BYTES] != fingerprint:
+            return index, duplicates
+        duplicates.append(index)
+    return len(sequences), duplicates
+
+
 def _earlier(state: KeyState, sequence: int, fingerprint: bytes, rules: Rules) -> Verdict:
     at = len(state.fingerprints) - (state.next - sequence) * FINGERPRINT_BYTES
     if at < 0:

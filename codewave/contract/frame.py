@@ -5,6 +5,7 @@ the header says. A bare JSON event or JSON array without a header is accepted to
 a ``v`` and no ``type``, whatever the order of its keys; an event has a ``type``.
 """
 
+import threading
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -88,21 +89,33 @@ def unframe(record: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Header | No
     :returns: the header (``None`` for a bare event or array) and one ``bytes`` per event, undecoded.
     :raises FrameError: ``too_large``, ``bad_frame``, ``decompression_failed`` or ``decompression_bomb``.
     """
-    if len(record) > limits.record_bytes:
-        raise FrameError(Reason.TOO_LARGE, f"record of {len(record)} bytes; the limit is {limits.record_bytes}")
-    if not record.startswith(_HEADER_START):
-        record = record.lstrip(_JSON_SPACE)
-        if not _has_header(record, limits):
-            return None, _bare_events(record, limits)
-    header, body = _split_header(record, limits)
-    if header.encoding == "zstd":
-        body = decompress(body, limits.decompressed_bytes)
+    header, body = open_record(record, limits)
+    if header is None:
+        return None, _bare_events(body, limits)
     lines = body.split(b"\n", limits.record_events)  # no more pieces, however many line breaks the body holds
     _check_events(len(lines), limits)
     lines = [line for line in lines if line]
     if len(lines) != header.count:
         raise FrameError(Reason.BAD_FRAME, f"header counts {header.count} events, the body has {len(lines)}")
     return header, lines
+
+
+def open_record(record: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Header | None, bytes]:
+    """Take a record apart, but for its events.
+
+    :returns: the header, and the body as it was before it was compressed; of a bare event or array ``None`` and itself.
+    :raises FrameError: as :func:`unframe`.
+    """
+    if len(record) > limits.record_bytes:
+        raise FrameError(Reason.TOO_LARGE, f"record of {len(record)} bytes; the limit is {limits.record_bytes}")
+    if not record.startswith(_HEADER_START):
+        record = record.lstrip(_JSON_SPACE)
+        if not _has_header(record, limits):
+            return None, record
+    header, body = _split_header(record, limits)
+    if header.encoding == "zstd":
+        body = decompress(body, limits.decompressed_bytes)
+    return header, body
 
 
 def _has_header(record: bytes, limits: Limits) -> bool:
@@ -165,8 +178,18 @@ def decompress(body: bytes, limit: int) -> bytes:
         raise FrameError(Reason.DECOMPRESSION_FAILED, f"zstd: {error}") from None
 
 
+class _Decompressors(threading.local):
+    """One for each thread: making one costs as much as decompressing twenty events, and none may be shared."""
+
+    def __init__(self) -> None:
+        self.own = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+
+
+_decompressors: Final = _Decompressors()
+
+
 def _decompress(body: bytes, limit: int) -> bytes:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+    decompressor = _decompressors.own
     size = zstandard.frame_content_size(body)
     if size > limit:
         raise FrameError(Reason.DECOMPRESSION_BOMB, f"body declares {size} bytes; the limit is {limit}")

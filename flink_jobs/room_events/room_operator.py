@@ -15,10 +15,10 @@ from udfs.attempt import Start
 from udfs.failure import told
 from udfs.isolate import Allowance, Isolation, IsolationRules, Work, Written, take
 from udfs.quarantine import Record
-from udfs.room import next_timer
 from udfs.rules import Rules
 from udfs.state import read_room
 from udfs.stream_clock import StreamClock
+from udfs.timer import next_timer
 
 _log = logging.getLogger("room_events")
 

@@ -12,7 +12,7 @@ from codewave.contract.events import Event
 from udfs.attempt import Start
 from udfs.isolate import Allowance, Isolation, IsolationRules, Work, Written, take
 from udfs.quarantine import Record
-from udfs.route import ROUTES
+from udfs.route import ROUTES, Maker
 from udfs.rows import OUTPUTS, Row
 from udfs.rules import Rules
 from udfs.sequence import KeyState
@@ -76,11 +76,11 @@ class IsolatingStream(Stream):
 def bug_in_rows(breaks: Callable[[Any], bool] | None = None) -> Iterator[None]:
     """A release that breaks where it makes rows of some events: by default those with :data:`POISON` in their text."""
 
-    def broken(make: Callable[[Any, Any], Row]) -> Callable[[Any, Any], Row]:
-        def make_or_break(payload: Any, head: Any) -> Row:
-            if (breaks or has_poison)(payload):
+    def broken(make: Maker) -> Maker:
+        def make_or_break(event: Any, *flags: bool) -> Row:
+            if (breaks or has_poison)(event.payload):
                 raise BugError("no row for this one")
-            return make(payload, head)
+            return make(event, *flags)
 
         return make_or_break
 

@@ -34,6 +34,8 @@ class Stream:
     arrival of the record.
     """
 
+    step = Step
+
     def __init__(self, room_id: str = rooms.ROOM, rules: Rules | None = None) -> None:
         self.room_id = room_id
         self.rules = rules or Rules(release="test")
@@ -74,7 +76,7 @@ class Stream:
     def _step(self, now_ms: int, run: Any) -> dict[str, list[Row]]:
         self._expire(now_ms)
         room, keys = read_room(self.room), KeyStates(self.keys.get)
-        made: dict[str, list[Row]] = run(Step(self.room_id, room, keys, self.rules, now_ms))
+        made: dict[str, list[Row]] = run(self.step(self.room_id, room, keys, self.rules, now_ms))
         self.room = write_room(room)
         written = dict(keys.written())
         self.keys |= written

@@ -6,10 +6,10 @@ import pytest
 from example_rooms import EXECUTION, chat, finished, output, queued, started
 from stream import ARRIVED_MS, Stream
 
-from udfs.room import next_timer
 from udfs.rows import ExecutionOutcomeRow
 from udfs.rules import DEFAULT_RULES, Rules
 from udfs.state import RoomState, read_room
+from udfs.timer import next_timer
 
 SILENCE_MS = DEFAULT_RULES.execution_silence_ms
 

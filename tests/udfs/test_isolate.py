@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from poison import POISON, BugError, IsolatingStream, assert_counts_close, body_of, bug_in_rows, has_poison
 from stream import Stream
 
+import udfs.batch
 import udfs.room
 from codewave.contract.frame import Header, frame
 from udfs import sequence as seq
@@ -188,7 +189,7 @@ def test_an_event_after_which_the_room_cannot_be_shown_is_found(monkeypatch: pyt
 
 def test_an_event_whose_row_cannot_be_encoded_is_found(monkeypatch: pytest.MonkeyPatch):
     output, make = ROUTES["chat.posted"]
-    spoil = lambda payload, head: object() if has_poison(payload) else make(payload, head)  # noqa: E731
+    spoil = lambda event, *flags: object() if has_poison(event.payload) else make(event, *flags)  # noqa: E731
     monkeypatch.setitem(ROUTES, "chat.posted", (output, spoil))
     stream = IsolatingStream()
     stream.send(rooms.chat(1), POISONED, rooms.chat(3))
@@ -232,6 +233,7 @@ def test_a_record_that_breaks_before_any_event_is_seen_is_quarantined_whole(monk
     def unframe(*_: Any) -> Any:
         raise BugError("unreadable")
 
+    monkeypatch.setattr(udfs.batch, "open_record", unframe)
     monkeypatch.setattr(udfs.room, "unframe", unframe)
     stream.take(record, arrived_at=rooms.START_MS + 3_605_000)
     (row,) = stream.rows["quarantined_events"]

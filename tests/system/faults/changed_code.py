@@ -30,8 +30,9 @@ EDITS: dict[str, list[tuple[str, str]]] = {
     "udfs/route.py": [
         (
             "\n\nROUTES: Final",
-            "\n\ndef _reacted(p: Any, head: Envelope) -> Row:\n"
-            "    return PresenceEventRow(*head, None, None, None, None, None, p.emoji, None, None)\n"
+            "\n\ndef _reacted(event: e.ChatReacted, *flags: bool) -> Row:\n"
+            "    head = _envelope(event, 'chat.reacted', *flags)\n"
+            "    return PresenceEventRow(*head, None, None, None, None, None, event.payload.emoji, None, None)\n"
             "\n\nROUTES: Final",
         ),
         (
@@ -41,14 +42,16 @@ EDITS: dict[str, list[tuple[str, str]]] = {
     ],
     "udfs/sequence.py": [("\n\n\nclass Gap(", "\n    reactions: int = 0\n\n\nclass Gap(")],
     "udfs/room.py": [
+        ("    together = True\n", "    together = False\n"),
         (
-            "        output, make = ROUTES[kind]\n",
+            "        output, make = ROUTES[kind]\n        self._add(",
             "        output, make = ROUTES[kind]\n"
             "        if isinstance(event, e.ChatReacted):\n"
             "            key = self._keys[event.ordering_key]\n"
             "            key.reactions += 1\n"
-            "            event.payload.emoji += f' {key.reactions}'\n",
-        )
+            "            event.payload.emoji += f' {key.reactions}'\n"
+            "        self._add(",
+        ),
     ],
 }
 """File → texts, each there exactly once, and what takes their places."""

@@ -13,10 +13,10 @@ _BUG = f'''
 _healthy = ROUTES["chat.posted"][1]
 
 
-def _posted_or_break(p: Any, head: Envelope) -> Row:
-    if "{POISON}" in p.text:
+def _posted_or_break(event: e.ChatPosted, *flags: bool) -> Row:
+    if "{POISON}" in event.payload.text:
         raise ValueError("{FAILURE}")
-    return _healthy(p, head)
+    return _healthy(event, *flags)
 
 
 ROUTES["chat.posted"] = ("chat_messages", _posted_or_break)
