@@ -32,8 +32,8 @@ PHASE_S = 20.0
 SAMPLE_S = 10.0
 LAKE_DELAY_S = 20.0
 """Of the lake while it is well, checkpoints every two seconds, two cores for everything."""
-SMALLEST_REFUSED = 32
-"""As no day of a month."""
+SMALLEST_REFUSED = 128
+"""The first number that is no signed byte."""
 
 
 @pytest.fixture
@@ -49,9 +49,12 @@ def long_load(rate: float) -> WorkloadOptions:
 
 
 def contradict_chat(scene: Scene) -> None:
-    """Make today's chat indices with a field that takes days of a month where it should take any number."""
-    day_of_month = {"type": "date", "format": "d", "ignore_malformed": False}
-    chat = {"mappings": {"properties": {"sequence": day_of_month}}}
+    """Make today's chat indices with a field that takes bytes where it should take any number.
+
+    The template lets malformed fields pass, and only the index as a whole can say otherwise.
+    """
+    strict = {"index.mapping.ignore_malformed": False}
+    chat = {"settings": strict, "mappings": {"properties": {"sequence": {"type": "byte"}}}}
     now = datetime.now(UTC)
     for day in (now - timedelta(days=1), now, now + timedelta(days=1)):
         name = f"{scene.namespace.index_prefix}chat-{day:%Y.%m.%d}"
