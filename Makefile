@@ -18,10 +18,12 @@ SECONDS ?=
 RATE ?=
 SEED ?=
 CHAOS ?=
+# What `make bench` measures: 1 for all of it.
+FULL ?=
 RUN_OPTIONS = $(if $(ROOMS),--rooms $(ROOMS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
   $(if $(SEED),--seed $(SEED)) $(if $(CHAOS),--chaos '$(CHAOS)') $(TRACE)
 
-.PHONY: run test test-long check setup environment clean help
+.PHONY: run test test-long bench check setup environment clean help
 
 run: setup ## start the local stack, play a workload through it, print what arrived (TRACE= ROOMS= SECONDS= RATE= SEED= CHAOS=)
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
@@ -33,6 +35,9 @@ test: setup ## every test, unit to system, but the long ones
 
 test-long: setup ## the fault tests that take many minutes
 	$(UV) run --frozen pytest -m long
+
+bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
+	$(UV) run --frozen python -m bench $(if $(FULL),--full)
 
 check: environment ## lint, format, types, layers, SQL lint
 	$(UV) run --frozen ruff check .

@@ -240,3 +240,5 @@ _decode_any: Callable[[bytes], list[e.AnyEvent]] = msgspec.json.Decoder(e.AnyEve
 
 TYPE_NAMES: Final[dict[type, str]] = {kind: name for kinds in (e.EVENT_TYPES, _KNOWN) for name, kind in kinds.items()}
 """Class of a decoded event → the name of its type."""
+EXECUTION_EVENTS: Final = frozenset(kind for kind, name in TYPE_NAMES.items() if name.startswith("execution."))
+"""Classes of the events that belong to an execution."""

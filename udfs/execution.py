@@ -14,7 +14,6 @@ from codewave.contract.events import ExecutionFinished, ExecutionOutput, Executi
 from udfs.rows import ExecutionOutcomeRow, ExecutionStatusRow
 
 ExecutionEvent = ExecutionQueued | ExecutionStarted | ExecutionOutput | ExecutionFinished
-EXECUTION_TYPES: Final = frozenset({"execution.queued", "execution.started", "execution.output", "execution.finished"})
 SignOfLife = ExecutionStarted | ExecutionOutput | ExecutionFinished
 """What only a worker that runs the program sends."""
 

@@ -11,9 +11,9 @@ from codewave.contract.reasons import Reason
 from udfs import sequence as seq
 from udfs.activity import bursts
 from udfs.audit import UNKNOWN_TYPE, Tally, audit_row
-from udfs.batch import TYPE_NAMES, Batch, group_by_type, read_batch
+from udfs.batch import EXECUTION_EVENTS, TYPE_NAMES, Batch, group_by_type, read_batch
 from udfs.decode import Decoder, decode_accepted
-from udfs.execution import BY_LIMIT, BY_SILENCE, EXECUTION_TYPES, ExecutionEvent, SignOfLife, advance, close, status_row
+from udfs.execution import BY_LIMIT, BY_SILENCE, ExecutionEvent, SignOfLife, advance, close, status_row
 from udfs.gaps import declared_row, filled_row
 from udfs.presence import live_row, observe
 from udfs.quarantine import Record, quarantined
@@ -176,10 +176,10 @@ class Step:
         if self._shows_rooms:
             for event in events:
                 observe(self._state.live, event, self._state.clock, self._rules)
-        if not by_type.keys().isdisjoint(EXECUTION_TYPES):
+        if any(kind.startswith("execution.") for kind in by_type):
             for event in events:
-                if isinstance(event, ExecutionEvent):
-                    self._live_on(event, self._state.clock)
+                if event.__class__ in EXECUTION_EVENTS:
+                    self._live_on(event, self._state.clock)  # type: ignore[arg-type]
 
     def _place_one_by_one(self, lines: list[bytes], record: Record) -> None:
         for position, line in enumerate(lines):

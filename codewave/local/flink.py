@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,15 +75,16 @@ def flink_folder(settings: LocalSettings) -> Path:
     return settings.data / "flink"
 
 
-def start_cluster(settings: LocalSettings) -> ClusterStatus:
+def start_cluster(settings: LocalSettings, options: Mapping[str, str] | None = None) -> ClusterStatus:
     """Start what does not run yet, and wait until every TaskManager has registered.
 
+    :param options: of Flink, that replace or add to the cluster's own where it is started afresh.
     :raises CodewaveError: if the cluster does not come up in time, with the end of the log.
     """
     if not _job_manager_runs(settings):
         # TaskManagers that outlived their JobManager hold slots of a cluster that is gone.
         stop_task_managers(settings)
-        _prepare(settings)
+        _prepare(settings, options)
         _start_job_manager(settings)
     replace_task_managers(settings)
     processes.wait_until(settings, JOB_MANAGER, FlinkRest(settings.flink_url).answers, _START_DEADLINE_S)
@@ -222,14 +223,14 @@ def java_command(settings: LocalSettings, name: str, main_class: str, options: I
     ]
 
 
-def _prepare(settings: LocalSettings) -> None:
+def _prepare(settings: LocalSettings, options: Mapping[str, str] | None) -> None:
     """Write the configuration and link the jars afresh: settings may have changed since the last start."""
     own, home = flink_folder(settings), flink_home()
     (own / _CONNECTORS_STAMP).unlink(missing_ok=True)
     for folder in (own / "lib", own / "tmp"):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    flink_config.write_configuration(settings, home, own / "conf")
+    flink_config.write_configuration(settings, home, own / "conf", options)
     # flink-python is loaded once per process from here: from a job's own class loader, the second
     # thread-mode job in a TaskManager fails on Java 17 (NoSuchFieldException: loadedLibraryNames).
     for jar in [*home.glob("lib/*.jar"), *home.glob("opt/flink-python*.jar")]:

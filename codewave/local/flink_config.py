@@ -4,6 +4,7 @@ Everything is spelled out, so that a process starts from its command line alone:
 process first to calculate memory sizes.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -202,11 +203,16 @@ def stock_java_options(flink_home: Path) -> str:
     return str(stock["env"]["java"]["opts"]["all"])
 
 
-def write_configuration(settings: LocalSettings, flink_home: Path, folder: Path) -> None:
-    """Write ``config.yaml`` and the logging configuration into ``folder``."""
+def write_configuration(
+    settings: LocalSettings, flink_home: Path, folder: Path, options: Mapping[str, str] | None = None
+) -> None:
+    """Write ``config.yaml`` and the logging configuration into ``folder``.
+
+    :param options: of Flink, that replace or add to the cluster's own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    options = cluster_options(settings, stock_java_options(flink_home))
-    (folder / "config.yaml").write_text(yaml.safe_dump(options, width=10_000), encoding="utf-8")
+    every = cluster_options(settings, stock_java_options(flink_home)) | dict(options or {})
+    (folder / "config.yaml").write_text(yaml.safe_dump(every, width=10_000), encoding="utf-8")
     for name in ("log4j-console.properties", "log4j-cli.properties"):
         (folder / name).write_text(_logging(), encoding="utf-8")
 

@@ -12,7 +12,8 @@ from flink_jobs.room_events.settings import Settings, SettingsError, read_settin
 from flink_jobs.room_events.topology import build
 
 
-def _configuration(settings: Settings) -> Configuration:
+def configuration_of(settings: Settings) -> Configuration:
+    """Flink's options that the job itself sets."""
     configuration = Configuration()
     configuration.set_string("python.execution-mode", "thread")
     configuration.set_string("pipeline.object-reuse", "true")
@@ -35,7 +36,7 @@ def main() -> None:
         settings = read_settings(given.properties)
     except SettingsError as error:
         sys.exit(str(error))
-    env = StreamExecutionEnvironment.get_execution_environment(_configuration(settings))
+    env = StreamExecutionEnvironment.get_execution_environment(configuration_of(settings))
     if settings.parallelism:
         env.set_parallelism(settings.parallelism)
     tables = StreamTableEnvironment.create(env)

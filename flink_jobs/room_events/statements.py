@@ -1,5 +1,6 @@
 """The job's SQL files: one statement each, with the settings filled in and a stable uid on every operator."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -12,19 +13,32 @@ from flink_jobs.room_events.uids import assign_uids
 
 
 class Statements:
-    """Runs the ``.sql`` files of the job: ``$name`` in them stands for a setting."""
+    """Runs the ``.sql`` files of the job: ``$name`` in them stands for a setting.
+
+    :param folders: of the files; where several have a file of one name, the first counts.
+    """
 
     def __init__(
-        self, env: StreamExecutionEnvironment, tables: StreamTableEnvironment, settings: Settings, folder: Path
+        self,
+        env: StreamExecutionEnvironment,
+        tables: StreamTableEnvironment,
+        settings: Settings,
+        folders: Sequence[Path],
     ) -> None:
         self._env = env
         self._tables = tables
-        self._folder = folder
+        self._folders = folders
         self._values = _values(settings)
 
     def declare(self, file: str) -> None:
         """Run one ``CREATE`` statement."""
-        self._tables.execute_sql(self._read(self._folder / file))
+        self._tables.execute_sql(self.read(file))
+
+    def read(self, file: str) -> str:
+        """The text of a statement, with the settings filled in."""
+        paths = [folder / file for folder in self._folders]
+        path = next((path for path in paths if path.exists()), paths[-1])
+        return Template(path.read_text(encoding="utf-8")).substitute(self._values)
 
     def insert(self, sink: str) -> None:
         """Add the INSERTs of a sink's folder to the job, after the ``CREATE`` statements beside them.
@@ -32,16 +46,17 @@ class Statements:
         Each INSERT is attached alone and its operators get uids that carry its name, so that adding or removing
         another one leaves their state where it is; Flink's own ids count along the whole plan.
         """
-        for file in sorted((self._folder / sink).glob("create_*.sql")):
-            self._tables.execute_sql(self._read(file))
-        for file in sorted((self._folder / sink).glob("insert_*.sql")):
+        for name in self._names(sink, "create_"):
+            self.declare(f"{sink}/create_{name}.sql")
+        for name in self._names(sink, "insert_"):
             statement = self._tables.create_statement_set()
-            statement.add_insert_sql(self._read(file))
+            statement.add_insert_sql(self.read(f"{sink}/insert_{name}.sql"))
             statement.attach_as_datastream()
-            assign_uids(self._env, f"{sink}.{file.stem.removeprefix('insert_')}")
+            assign_uids(self._env, f"{sink}.{name}")
 
-    def _read(self, file: Path) -> str:
-        return Template(file.read_text(encoding="utf-8")).substitute(self._values)
+    def _names(self, sink: str, prefix: str) -> list[str]:
+        files = [file for folder in self._folders for file in (folder / sink).glob(f"{prefix}*.sql")]
+        return sorted({file.stem.removeprefix(prefix) for file in files})
 
 
 def _values(settings: Settings) -> dict[str, str]:

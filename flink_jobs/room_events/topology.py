@@ -7,6 +7,7 @@
                                                                           └─► search indices
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,17 @@ from udfs.rowtype import row_type
 
 SHARED_OUTPUTS: Final = frozenset({"chat_messages", "execution_logs", "quarantined_events", "sequence_gaps"})
 """Lake outputs that the search indices show as well."""
+SQL: Final = Path(__file__).parent / "sql"
 
 
-def build(env: StreamExecutionEnvironment, tables: StreamTableEnvironment, settings: Settings) -> None:
-    """Lay out the job in ``env``: its sources, the keyed operator and one INSERT per table and index."""
-    sql = Statements(env, tables, settings, Path(__file__).parent / "sql")
+def build(
+    env: StreamExecutionEnvironment, tables: StreamTableEnvironment, settings: Settings, folders: Sequence[Path] = ()
+) -> None:
+    """Lay out the job in ``env``: its sources, the keyed operator and one INSERT per table and index.
+
+    :param folders: of statements that take the place of the job's own, such as another source or sink.
+    """
+    sql = Statements(env, tables, settings, [*folders, SQL])
     sql.declare("source/records.sql")
     records = tables.to_data_stream(tables.from_path("records"))
     assign_uids(records, "records")

@@ -1,0 +1,154 @@
+"""``python -m bench``: run the benchmarks, print what was measured, keep it, and say what became slower."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+
+from bench import guard, results
+from bench.progress import Progress
+from bench.report import comparison_table, contender_table, figure_table
+from bench.scaling import Scaling
+from bench.side_by_side import SideBySide
+from bench.state import State
+from bench.suite import FULL, SHORT, Mode, Outcome, Plan, Suite, chosen
+from codewave.errors import CodewaveError
+from codewave.local.settings import PROJECT_ROOT, load_settings
+
+SUITES: Final[tuple[Suite, ...]] = (SideBySide(), Scaling(), State())
+"""The first alone is the short mode."""
+CHARTS_FOLDER: Final = PROJECT_ROOT / "docs" / "performance"
+_NARROWEST: Final = 130
+"""Columns of a table where the output is no terminal."""
+
+_messages: Final = Console(stderr=True, highlight=False)
+
+
+def bench(  # noqa: PLR0913, PLR0917 -- one for each option
+    full: Annotated[bool, typer.Option("--full", help="All suites, more events and runs: up to 40 minutes.")] = False,
+    only: Annotated[str, typer.Option(help="Contenders, by name, separated by commas.")] = "",
+    repeats: Annotated[int, typer.Option(min=0, help="Runs of each contender; 0: as many as the mode says.")] = 0,
+    events: Annotated[int, typer.Option(min=0, help="Events of the input; 0: as many as the mode says.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead of tables.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="Print the contenders' names and what they are.")] = False,
+) -> None:
+    """Measure the pipeline beside what else could be used, on the same input; without --full in under 5 minutes.
+
+    Each contender runs several times, in turns; start-up and the first quarter of the events are not measured.
+
+    Whole runs are kept in bench/results and drawn in docs/performance, those with --only, --repeats or --events beside
+    the local stack's data.
+
+    Ends with code 1 if a contender failed, or if something became slower than the committed results of the same kind
+    of machine by more than 15 % beyond their spread.
+    """
+    settings = load_settings()
+    suites = SUITES if full else SUITES[:1]
+    known = [(suite, suite.contenders(settings)) for suite in suites]
+    if list_them:
+        for suite, contenders in known:
+            sys.stdout.writelines(f"{suite.name:<14}{one.name:<26}{one.title}\n" for one in contenders)
+        return
+    mode = _mode(full=full, repeats=repeats, events=events)
+    names = frozenset(name.strip() for name in only.split(",") if name.strip())
+    taking_part = [(suite, part) for suite, part in zip(suites, chosen(known, names), strict=True) if part or not names]
+    where, began = results.origin(), time.monotonic()
+    outcomes = []
+    with Progress() as progress:
+        for number, (suite, part) in enumerate(taking_part, start=1):
+            share = sum(one.share for one, _ in taking_part[:number]) / sum(one.share for one, _ in taking_part)
+            plan = Plan(settings, mode, progress, where, began + mode.budget_s * share)
+            outcomes.append((suite, suite.run(plan, part)))
+    if as_json:
+        found = [result for _, outcome in outcomes for result in outcome.results]
+        sys.stdout.write(msgspec.json.format(results.to_json(found), indent=2).decode() + "\n")
+    else:
+        _print(outcomes)
+    whole = not (names or repeats or events) and not any(outcome.failures for _, outcome in outcomes)
+    well = [_keep(plan, suite, outcome, whole=whole) for suite, outcome in outcomes]
+    sys.exit(0 if all(well) else 1)
+
+
+def _mode(*, full: bool, repeats: int, events: int) -> Mode:
+    mode = FULL if full else SHORT
+    if repeats:
+        mode = msgspec.structs.replace(mode, rounds=repeats, budget_s=float("inf"))
+    return msgspec.structs.replace(mode, events=events) if events else mode
+
+
+def _print(outcomes: list[tuple[Suite, Outcome]]) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(console.width, _NARROWEST))
+    for suite, outcome in outcomes:
+        if not outcome.titles:
+            console.print(figure_table(suite.title, outcome.results))
+            continue
+        console.print(contender_table(suite.title, outcome.results, outcome.titles))
+        if any(result.ratio is not None for result in outcome.results):
+            console.print(comparison_table(outcome.results))
+    console.print(
+        "Medians. Start-up and the first quarter of the events are in no figure but their own; CPU time and memory are "
+        "those of all of a contender's processes."
+    )
+
+
+def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
+    """Write what was found, draw it and compare it; returns whether all is well."""
+    name = results.file_name(suite.name, plan.mode.name, plan.where.machine)
+    kept = results.RESULTS_FOLDER / name
+    folder = plan.settings.data / "bench"
+    file = kept if whole else folder / "results" / name
+    results.write(file, outcome.results)
+    _say(f"results: {_shown(file)}")
+    if outcome.results and outcome.titles:
+        stem = f"{suite.name.replace('_', '-')}-{plan.mode.name}"
+        charts = _draw(CHARTS_FOLDER if whole else folder / "charts", stem, outcome)
+        _say(f"charts: {', '.join(_shown(path) for path in charts)}")
+    for failure in outcome.failures:
+        _say(f"failed: {failure}", "red")
+    before = results.committed(kept)
+    if before is None:
+        _say(f"guard: nothing to compare with; no committed {_shown(kept)}")
+        return not outcome.failures
+    worse = guard.slower(outcome.results, before)
+    for one in worse:
+        _say(f"slower: {one}", "red")
+    if not worse:
+        _say(f"guard: nothing is slower than in the committed {_shown(kept)}")
+    return not worse and not outcome.failures
+
+
+def _draw(folder: Path, stem: str, outcome: Outcome) -> list[Path]:
+    from bench.chart import draw
+
+    return draw(folder, stem, outcome.results, outcome.titles, outcome.off_scale)
+
+
+def _say(text: str, style: str = "") -> None:
+    _messages.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on standard error."""
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    app.command()(bench)
+    try:
+        app(prog_name="bench")
+    except CodewaveError as error:
+        _say(f"bench: {str(error).removeprefix('bench: ')}", "red")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+-- A lifecycle event of an execution: queued, started or finished. Nothing is kept.
+CREATE TABLE lake.`$namespace`.execution_events (
+  `event_id` STRING,
+  `type` STRING,
+  `version` BIGINT,
+  `room_id` STRING,
+  `session_id` STRING,
+  `user_id` STRING,
+  `ordering_key` STRING,
+  `sequence` BIGINT,
+  `occurred_at` TIMESTAMP_LTZ(6),
+  `received_at` TIMESTAMP_LTZ(6),
+  `late` BOOLEAN,
+  `clock_skew` BOOLEAN,
+  `execution_id` STRING,
+  `document_id` STRING,
+  `language` STRING,
+  `image` STRING,
+  `worker_id` STRING,
+  `outcome` STRING,
+  `exit_code` BIGINT,
+  `cpu_ms` BIGINT,
+  `wall_ms` BIGINT,
+  `peak_memory_bytes` BIGINT
+) WITH ('connector' = 'blackhole')

@@ -1,0 +1,25 @@
+-- The stream's verdict on one execution. Nothing is kept.
+CREATE TABLE lake.`$namespace`.execution_outcomes (
+  `execution_id` STRING,
+  `revision` BIGINT,
+  `room_id` STRING,
+  `user_id` STRING,
+  `session_id` STRING,
+  `document_id` STRING,
+  `language` STRING,
+  `image` STRING,
+  `worker_id` STRING,
+  `queued_at` TIMESTAMP_LTZ(6),
+  `started_at` TIMESTAMP_LTZ(6),
+  `finished_at` TIMESTAMP_LTZ(6),
+  `received_at` TIMESTAMP_LTZ(6),
+  `outcome` STRING,
+  `exit_code` BIGINT,
+  `cpu_ms` BIGINT,
+  `wall_ms` BIGINT,
+  `peak_memory_bytes` BIGINT,
+  `output_chunks` BIGINT,
+  `output_bytes` BIGINT,
+  `event_id` STRING,
+  `decided_by` STRING
+) WITH ('connector' = 'blackhole')

@@ -1,0 +1,19 @@
+-- A chat message.
+INSERT INTO chat_index
+SELECT
+  `event_id`,
+  `type`,
+  `version`,
+  `room_id`,
+  `session_id`,
+  `user_id`,
+  `ordering_key`,
+  `sequence`,
+  TO_TIMESTAMP_LTZ(`occurred_at`, 3) AS `occurred_at`,
+  TO_TIMESTAMP_LTZ(`received_at`, 3) AS `received_at`,
+  FALSE AS `late`,
+  ABS(`occurred_at` - `received_at`) > 600000 AS `clock_skew`,
+  `text`,
+  `reply_to`
+FROM deduplicated
+WHERE `type` = 'chat.posted'

@@ -1,0 +1,92 @@
+"""What is seen of a running Flink job from outside, moment by moment, and the measured part made of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+
+import psutil
+from msgspec import Struct
+
+from bench.contender import WARM_UP_SHARE, ContenderError, Measurement
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One look at the job."""
+
+    at: float
+    """By the wall clock, in s."""
+    events: int
+    """That had been read."""
+    cpu_seconds: float
+    """Of its processes since they began."""
+    rss_bytes: int
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """A job that was watched to its end; times by the wall clock, in s."""
+
+    submitted_at: float
+    """When Flink's client was started."""
+    running_at: float
+    """When the job ran, as the JobManager says."""
+    ended_at: float
+    """When it was over with all its commits, as the JobManager says."""
+    samples: Sequence[Sample]
+    """From before the first event to after the end."""
+    sinks: dict[str, int]
+    """Rows that each discarding sink took."""
+
+    @property
+    def first_event_at(self) -> float:
+        """Since when events are read."""
+        return _when(self.samples, 1)
+
+    def measured(self, events: int, stored: int) -> Measurement:
+        """The part after the warm-up.
+
+        :param events: of the input; ``stored``: what the job put out.
+        :raises ContenderError: if so many were not read.
+        """
+        warm = int(events * WARM_UP_SHARE)
+        if self.samples[-1].events != events:
+            raise ContenderError(f"{self.samples[-1].events} of {events} events were read; see the TaskManager's log")
+        begin = _when(self.samples, warm)
+        return Measurement(
+            events=events - warm,
+            seconds=self.ended_at - begin,
+            cpu_seconds=_cpu_seconds(self.samples, self.ended_at) - _cpu_seconds(self.samples, begin),
+            rss_bytes=max(sample.rss_bytes for sample in self.samples),
+            startup_seconds=self.first_event_at - self.submitted_at,
+            stored=stored,
+        )
+
+
+def usage(processes: Iterable[psutil.Process]) -> tuple[float, int]:
+    """CPU seconds and resident bytes of processes together; none of one that has ended."""
+    cpu, rss = 0.0, 0
+    for process in processes:
+        times = process.cpu_times()
+        cpu += times.user + times.system
+        rss += process.memory_info().rss
+    return cpu, rss
+
+
+def _when(samples: Sequence[Sample], events: int) -> float:
+    """When so many events had been read, to a line between two samples."""
+    for before, after in pairwise(samples):
+        if before.events < events <= after.events:
+            share = (events - before.events) / (after.events - before.events)
+            return before.at + share * (after.at - before.at)
+    raise ContenderError(f"{events} events were never read")
+
+
+def _cpu_seconds(samples: Sequence[Sample], at: float) -> float:
+    return _between(samples, at, lambda sample: sample.cpu_seconds)
+
+
+def _between(samples: Sequence[Sample], at: float, value: Callable[[Sample], float]) -> float:
+    """A value at a time, to a line between two samples."""
+    for before, after in pairwise(samples):
+        if before.at <= at <= after.at:
+            share = (at - before.at) / (after.at - before.at)
+            return value(before) + share * (value(after) - value(before))
+    raise ContenderError(f"nothing was seen of the job at {at:.3f}")

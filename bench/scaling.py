@@ -1,0 +1,131 @@
+"""The suite that scales: the job and its functions alone, with other records, rooms, subtasks and processes."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from bench.contender import Contender, Measurement
+from bench.engineless import engineless_contenders
+from bench.input import Input, InputSpec
+from bench.results import PER_CORE, THROUGHPUT, Comparison
+from bench.suite import Outcome, Plan, measure
+from codewave.local.settings import LocalSettings
+
+FLAT: Final = 1 / 1.15
+"""An event may cost 15 % more than where it is compared with."""
+
+REFERENCE: Final = InputSpec(events=0)
+"""Records of 50 events, 200 rooms, one file; the mode says how many events."""
+
+
+class Variant:
+    """A contender with an input of its own; what it was started for ends with each run, as others need the machine."""
+
+    def __init__(self, name: str, title: str, inner: Contender, spec: InputSpec, slow: int = 1) -> None:
+        self.name = name
+        self.title = title
+        self.slow = slow
+        self.spec = spec
+        self._inner = inner
+
+    def run(self, data: Input) -> Measurement:
+        """Process ``data`` once, from nothing.
+
+        :raises ContenderError: where the contender cannot.
+        """
+        try:
+            return self._inner.run(data)
+        finally:
+            self._inner.close()
+
+    def close(self) -> None:
+        """Nothing is left running."""
+
+
+class _Change(Struct, frozen=True):
+    """How an input differs from the reference."""
+
+    name: str
+    told: str
+    spec: InputSpec
+    slow: int = 1
+
+
+def _spec(**changes: float) -> InputSpec:
+    return msgspec.structs.replace(REFERENCE, **changes)
+
+
+_CHANGES: Final = (
+    _Change("records-50", "records of 50, 200 rooms", REFERENCE),
+    _Change("records-1", "records of 1", _spec(events_per_record=1), slow=4),
+    _Change("records-10", "records of 10", _spec(events_per_record=10)),
+    _Change("records-200", "records of 200", _spec(events_per_record=200)),
+    _Change("5000-rooms", "5,000 rooms", _spec(rooms=5_000)),
+    _Change("hot-room", "a hot room with 20 % of all", _spec(hot_share=0.2)),
+)
+_OURS: Final = "ours-discard"
+_FUNCTIONS: Final = "functions"
+
+
+def variants() -> list[Variant]:
+    """Every measured point, in the order of the table; nothing is started yet."""
+    functions = next(one for one in engineless_contenders() if one.name == _FUNCTIONS)
+    found = [_varied(functions, "Our functions", change) for change in _CHANGES]
+    try:
+        from bench.flink_contenders import flink_contenders
+    except ModuleNotFoundError as error:
+        if error.name != "bench.flink_contenders":
+            raise
+        return found
+
+    def ours(task_managers: int, slots: int) -> Contender:
+        return next(one for one in flink_contenders(task_managers, slots) if one.name == _OURS)
+
+    found += [_varied(ours(1, 1), "This pipeline", change) for change in _CHANGES]
+    return found + _parallel(ours)
+
+
+def _varied(inner: Contender, told: str, change: _Change) -> Variant:
+    return Variant(f"{inner.name}/{change.name}", f"{told}: {change.told}", inner, change.spec, change.slow)
+
+
+def _parallel(ours: Callable[[int, int], Contender]) -> list[Variant]:
+    spec = _spec(partitions=2)
+    return [
+        Variant(f"{_OURS}/2-subtasks", "This pipeline: 2 subtasks in one process", ours(1, 2), spec),
+        Variant(f"{_OURS}/2-processes", "This pipeline: 2 subtasks, each in a process", ours(2, 1), spec),
+    ]
+
+
+def comparisons() -> list[Comparison]:
+    """What is compared with the reference of each."""
+    found = []
+    for name in (_FUNCTIONS, _OURS):
+        reference = f"{name}/{_CHANGES[0].name}"
+        found += [Comparison(f"{name}/{change.name}", reference, None, PER_CORE) for change in _CHANGES[1:4]]
+        found += [Comparison(f"{name}/{change.name}", reference, FLAT, PER_CORE) for change in _CHANGES[4:]]
+    reference = f"{_OURS}/{_CHANGES[0].name}"
+    return [
+        *found,
+        Comparison(f"{_OURS}/2-subtasks", reference, None, THROUGHPUT),
+        Comparison(f"{_OURS}/2-processes", reference, None, THROUGHPUT),
+    ]
+
+
+class Scaling:
+    """The suite."""
+
+    name = "scaling"
+    title = "Scaling"
+    share = 0.4
+
+    def contenders(self, settings: LocalSettings) -> list[Variant]:  # noqa: ARG002 -- the contenders read their own
+        """Every measured point, in the order of the table."""
+        return variants()
+
+    def run(self, plan: Plan, taking_part: Sequence[Contender]) -> Outcome:
+        """Run every point in turns, and compare with the reference."""
+        specs = {one.name: one.spec for one in taking_part if isinstance(one, Variant)}
+        return measure(plan, taking_part, lambda contender: specs[contender.name], comparisons())

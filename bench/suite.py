@@ -1,0 +1,109 @@
+"""A suite: measurements that belong together, and what a run of it is given and finds."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from bench.contender import Contender
+from bench.input import Input, InputSpec, prepared
+from bench.progress import Progress
+from bench.results import Comparison, Origin, Result, compared, of_contender
+from bench.runner import run_in_turns
+from codewave.errors import WrongUseError
+from codewave.local.settings import LocalSettings
+
+
+class Mode(Struct, frozen=True):
+    """How thorough a run is."""
+
+    name: str
+    events: int
+    """Of the input; contenders that are slow get a smaller one."""
+    rounds: int
+    """Runs of each contender; fewer, at least one, where the time is up."""
+    budget_s: float
+    """In which all suites together should end, with a reserve for the last run's end."""
+
+
+SHORT: Final = Mode("short", events=300_000, rounds=3, budget_s=260)
+FULL: Final = Mode("full", events=600_000, rounds=5, budget_s=2_200)
+
+
+class Plan(Struct, frozen=True):
+    """What a suite is given."""
+
+    settings: LocalSettings
+    mode: Mode
+    progress: Progress
+    where: Origin
+    deadline: float
+    """By :func:`time.monotonic`: after the first run of each contender, none begins that would not end before it."""
+
+
+class Outcome(Struct):
+    """What a suite found."""
+
+    results: list[Result] = []
+    failures: list[str] = []
+    """What could not be measured, and why."""
+    titles: dict[str, str] = {}
+    """Contender → its name for people, in the order of the table."""
+    off_scale: frozenset[str] = frozenset()
+    """Contenders that no chart of throughput shows, as the others would be too small beside them."""
+
+
+class Suite(Protocol):
+    """A set of measurements that belong together."""
+
+    name: str
+    title: str
+    share: float
+    """Its part of the time, in proportion to the other suites'."""
+
+    def contenders(self, settings: LocalSettings) -> Sequence[Contender]:
+        """All that it measures, in the order of the table; nothing is started yet."""
+        ...
+
+    def run(self, plan: Plan, taking_part: Sequence[Contender]) -> Outcome:
+        """Measure those that take part."""
+        ...
+
+
+def chosen(known: Sequence[tuple[Suite, Sequence[Contender]]], only: frozenset[str]) -> list[list[Contender]]:
+    """Of each suite the contenders that are named, or all.
+
+    :raises WrongUseError: for a name that there is in none of them.
+    """
+    names = {contender.name for _, contenders in known for contender in contenders}
+    if unknown := only - names:
+        raise WrongUseError(f"bench: no contender {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}")
+    return [[one for one in contenders if not only or one.name in only] for _, contenders in known]
+
+
+def measure(
+    plan: Plan,
+    taking_part: Sequence[Contender],
+    spec_of: Callable[[Contender], InputSpec],
+    comparisons: Iterable[Comparison],
+    off_scale: frozenset[str] = frozenset(),
+) -> Outcome:
+    """Run contenders in turns, end what they started, and compare.
+
+    :param spec_of: the input of a contender; the mode says how many events it has.
+    """
+
+    def input_of(contender: Contender) -> Input:
+        spec = msgspec.structs.replace(spec_of(contender), events=plan.mode.events // contender.slow)
+        return prepared(spec, plan.settings.data / "bench" / "input")
+
+    try:
+        runs = run_in_turns(taking_part, input_of, plan.mode.rounds, plan.deadline, plan.progress)
+    finally:
+        for contender in taking_part:
+            contender.close()
+    results = [one for name, measured in runs.measured.items() for one in of_contender(name, measured, plan.where)]
+    results += compared(results, comparisons)
+    titles = {one.name: one.title for one in taking_part}
+    return Outcome(results, list(runs.failed.values()), titles, off_scale)

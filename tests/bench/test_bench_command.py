@@ -1,0 +1,25 @@
+"""``python -m bench``: what it says before it measures anything."""
+
+import subprocess
+import sys
+
+from codewave.local.settings import PROJECT_ROOT
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=60, check=False)
+
+
+def test_the_short_mode_lists_what_is_compared_and_the_full_mode_more():
+    short, full = (bench("--list", *option).stdout.splitlines() for option in ([], ["--full"]))
+    assert {"bytewax", "functions", "decode", "postgres"} <= {line.split()[1] for line in short}
+    assert set(short) < set(full)
+
+
+def test_a_wrong_name_is_told_in_one_line_with_the_right_ones():
+    answer = bench("--only", "functions,oracle")
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.strip().startswith("bench: no contender oracle; there are bytewax, decode, functions")
+    assert "Traceback" not in answer.stderr
