@@ -23,18 +23,15 @@ FULL ?=
 RUN_OPTIONS = $(if $(ROOMS),--rooms $(ROOMS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
   $(if $(SEED),--seed $(SEED)) $(if $(CHAOS),--chaos '$(CHAOS)') $(TRACE)
 
-.PHONY: run test test-long bench check setup environment clean help
+.PHONY: run test bench check setup environment clean help
 
 run: setup ## start the local stack, play a workload through it, print what arrived (TRACE= ROOMS= SECONDS= RATE= SEED= CHAOS=)
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
 	$(UV) run --frozen codewave run $(RUN_OPTIONS)
 
-test: setup ## every test, unit to system, but the long ones
+test: setup ## every test, unit to system
 	$(UV) run --frozen pytest -m 'not system'
-	$(UV) run --frozen pytest -m 'system and not long'
-
-test-long: setup ## the fault tests that take many minutes
-	$(UV) run --frozen pytest -m long
+	$(UV) run --frozen pytest -m system
 
 bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
 	$(UV) run --frozen python -m bench $(if $(FULL),--full)

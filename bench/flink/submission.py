@@ -35,6 +35,8 @@ def begin() -> Submission:
     settings = read_settings(given.properties)
     env = StreamExecutionEnvironment.get_execution_environment(configuration_of(settings))
     tables = StreamTableEnvironment.create(env)
+    # Else a large recorded stream is read by more subtasks than the job has slots.
+    tables.get_config().set("table.exec.iceberg.infer-source-parallelism", "false")
     statements = Statements(env, tables, settings, [*given.sql, SQL])
     return Submission(given.job_name, settings, given.sql, env, tables, statements)
 

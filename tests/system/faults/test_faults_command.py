@@ -16,7 +16,7 @@ from codewave.local.job_status import job_status
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = pytest.mark.system
 
 CHOSEN = ("kill-task-manager", "stop-and-resume", "skew-clocks")
 DEADLINE_S = 500

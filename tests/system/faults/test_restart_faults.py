@@ -17,7 +17,7 @@ from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 from codewave.workload.options import WorkloadOptions, options_for
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = pytest.mark.system
 
 SEED = 11
 LONGEST_WAIT_S = 12.0

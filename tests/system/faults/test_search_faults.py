@@ -24,7 +24,7 @@ from codewave.local.settings import LocalSettings
 from codewave.workload.options import WorkloadOptions, options_for
 from iceberg.engine import local_engine
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = pytest.mark.system
 
 OUTAGE_S = 60.0
 LONG_OUTAGE_S = 300.0

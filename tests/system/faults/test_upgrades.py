@@ -22,7 +22,7 @@ from codewave.workload.chaos import Injected
 from codewave.workload.truth import Truth
 from iceberg.engine import local_engine
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = pytest.mark.system
 
 WRITER = rooms.Writer("ada", "tab-reacts")
 KEY = f"session:{WRITER.session_id}"
