@@ -27,6 +27,13 @@ class Tally(Struct):
             counts = self.by_type[kind, hour] = TypeCountRow(kind, hour, 0, 0, 0, 0, 0, 0)
         return counts
 
+    def waited(self, kind: str, received_at: int) -> None:
+        """Count an event, counted as stored, as one that waited for others and was released."""
+        counts = self.of(kind, received_at)
+        counts.stored -= 1
+        counts.pending += 1
+        counts.released += 1
+
     def duplicate(self, kind: str, received_at: int) -> None:
         """Count an event that has come before."""
         counts = self.of(kind, received_at)

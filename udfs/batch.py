@@ -50,6 +50,13 @@ class Batch(Struct, gc=False):
     """The 8 random bytes of each ``event_id``."""
     by_type: dict[str, list[Any]]
     """The same events, by the name of their type."""
+    _lines: list[bytes] | None = None
+
+    def line(self, position: int) -> bytes:
+        """The bytes of one event."""
+        if self._lines is None:
+            self._lines = self.body.split(b"\n")
+        return self._lines[position]
 
     def runs(self) -> dict[str, Run]:
         """The same events, by their ordering key."""

@@ -135,33 +135,48 @@ class Step:
         return max(ahead) <= self._rules.clock_skew_ms and min(ahead) >= -self._rules.clock_skew_ms
 
     def _place_together(self, batch: Batch, record: Record) -> None:
-        """Place the events of every ordering key that simply goes on; what does not, one by one."""
-        left_out: set[int] = set()
+        """Place the events of every ordering key of which nothing waits, all at once; of other keys one by one."""
+        events, rules = batch.events, self._rules
+        roomy = len(batch.body) <= rules.pending_bytes and len(self._state.waiting) < rules.waiting_keys
+        left_out: list[int] = []
         apart: list[int] = []
-        hour = batch.events[0].received_at
+        waited: list[int] = []
+        ordered = events
         for ordering_key, run in batch.runs().items():
             key, positions = self._keys[ordering_key], run.positions
             prints = [batch.fingerprints[position] for position in positions]
-            if run.next and seq.offer_run(key, run.first, prints, self._rules):
+            if run.next and seq.offer_run(key, run.first, prints, rules):
                 continue
-            sequences = [batch.events[position].sequence for position in positions]
-            passed, duplicates = seq.offer_some(key, sequences, prints, self._rules)
-            for index in duplicates:
-                self._tally.duplicate(TYPE_NAMES[batch.events[positions[index]].__class__], hour)
-            left_out.update([positions[index] for index in duplicates])
-            apart += positions[passed:]
-        left_out.update(apart)
-        self._store_together(batch, left_out)
-        if apart:
-            lines = batch.body.split(b"\n")
-            for position in sorted(apart):
-                self._place(batch.events[position], batch.fingerprints[position], lines[position], position, record)
+            sequences = [events[position].sequence for position in positions]
+            placed = seq.offer_together(key, sequences, prints, rules) if roomy else None
+            if placed is None:
+                apart += positions
+                continue
+            passed, duplicates, late = placed
+            left_out += [positions[index] for index in duplicates]
+            if late:
+                waited += [positions[index] for index in late]
+                ordered = ordered if ordered is not events else events.copy()
+                for position, index in zip(sorted([positions[index] for index in passed]), passed, strict=True):
+                    ordered[position] = events[positions[index]]
+        for position in left_out:
+            self._tally.duplicate(TYPE_NAMES[events[position].__class__], events[position].received_at)
+        self._store_together(batch, ordered, {*left_out, *apart})
+        for position in waited:
+            self._tally.waited(TYPE_NAMES[events[position].__class__], events[position].received_at)
+        for position in sorted(apart):
+            self._place(events[position], batch.fingerprints[position], batch.line(position), position, record)
 
-    def _store_together(self, batch: Batch, left_out: set[int]) -> None:
-        """Store the events of a batch that pass: all but those in these places."""
-        events, by_type = batch.events, batch.by_type
+    def _store_together(self, batch: Batch, events: list[e.AnyEvent], left_out: set[int]) -> None:
+        """Store the events of a batch, in this order, but for those in some places."""
+        if self._shows_activity:
+            for position, event in enumerate(batch.events):
+                if isinstance(event, e.DocumentEdited) and position not in left_out:
+                    self._edits[position] = event
+        by_type = batch.by_type
         if left_out:
             events = [event for position, event in enumerate(events) if position not in left_out]
+        if events is not batch.events:
             by_type = group_by_type(events)
         for kind, same in by_type.items():
             counts = self._tally.of(kind, same[0].received_at)
@@ -169,10 +184,6 @@ class Step:
             counts.stored += len(same)
             output, make = ROUTES[kind]
             self.rows.setdefault(output, []).extend([make(event, False, False) for event in same])
-        if self._shows_activity:
-            for position, event in enumerate(batch.events):
-                if isinstance(event, e.DocumentEdited) and position not in left_out:
-                    self._edits[position] = event
         if self._shows_rooms:
             for event in events:
                 observe(self._state.live, event, self._state.clock, self._rules)

@@ -112,24 +112,55 @@ def offer_run(state: KeyState, first: int, fingerprints: list[bytes], rules: Rul
     return True
 
 
-def offer_some(state: KeyState, sequences: list[int], fingerprints: list[bytes], rules: Rules) -> tuple[int, list[int]]:
-    """Place events of which some may be duplicates, as long as each passes or is one.
+def offer_together(
+    state: KeyState, sequences: list[int], fingerprints: list[bytes], rules: Rules
+) -> tuple[list[int], list[int], list[int]] | None:
+    """Place events that come at one time, of which some repeat others or come before those before them.
 
-    :returns: how many were placed, and which of them, by index, were duplicates; :func:`offer` the others one by one.
+    :returns: by index, those that pass, in order; those that are duplicates; and those of the first that had to wait
+        for others. ``None``, and ``state`` as it was, where something waits still, or might be a conflict or a late
+        fill, or where so many might wait that bounds matter: :func:`offer` them one by one.
     """
+    if state.pending or len(sequences) > rules.pending_events:
+        return None
+    expected, remembered = state.next, state.fingerprints
+    start = expected - len(remembered) // FINGERPRINT_BYTES
+    passed: list[int] = []
     duplicates: list[int] = []
-    if state.pending:
-        return 0, duplicates
-    for index, (sequence, fingerprint) in enumerate(zip(sequences, fingerprints, strict=True)):
-        if sequence == state.next:
-            state.next += 1
-            _remember(state, fingerprint, rules)
-            continue
-        at = len(state.fingerprints) - (state.next - sequence) * FINGERPRINT_BYTES
-        if sequence > state.next or at < 0 or state.fingerprints[at : at + FINGERPRINT_BYTES] != fingerprint:
-            return index, duplicates
-        duplicates.append(index)
-    return len(sequences), duplicates
+    waiting: dict[int, int] = {}
+    waited: list[int] = []
+    for index, sequence in enumerate(sequences):
+        if sequence == expected:
+            passed.append(index)
+            expected += 1
+            while waiting and (other := waiting.pop(expected, None)) is not None:
+                passed.append(other)
+                expected += 1
+        elif sequence > expected:
+            other = waiting.setdefault(sequence, index)
+            if other == index:
+                waited.append(index)
+            elif fingerprints[other] == fingerprints[index]:
+                duplicates.append(index)
+            else:
+                return None
+        elif sequence < start or fingerprints[index] != _known(state, sequence, passed, fingerprints):
+            return None
+        else:
+            duplicates.append(index)
+    if waiting:
+        return None
+    state.next = expected
+    _remember(state, b"".join([fingerprints[index] for index in passed]), rules)
+    return passed, duplicates, waited
+
+
+def _known(state: KeyState, sequence: int, passed: list[int], fingerprints: list[bytes]) -> bytes:
+    """The fingerprint of an earlier number: as remembered, or of one that passed just now."""
+    if sequence >= state.next:
+        return fingerprints[passed[sequence - state.next]]
+    at = len(state.fingerprints) - (state.next - sequence) * FINGERPRINT_BYTES
+    return bytes(state.fingerprints[at : at + FINGERPRINT_BYTES])
 
 
 def _earlier(state: KeyState, sequence: int, fingerprint: bytes, rules: Rules) -> Verdict:

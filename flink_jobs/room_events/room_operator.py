@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +10,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
 
 from flink_jobs.room_events.metrics import Metrics
+from flink_jobs.room_events.state_cache import StateCache
 from udfs.attempt import Start
 from udfs.failure import told
 from udfs.isolate import Allowance, Isolation, IsolationRules, Work, Written, take
@@ -21,13 +21,14 @@ from udfs.stream_clock import StreamClock
 from udfs.timer import next_timer
 
 _log = logging.getLogger("room_events")
+_encode = msgspec.msgpack.Encoder().encode
 
 _allowances: Final[dict[str, Allowance]] = {}
 """By job and subtask, for as long as the process lives: a restart of the job must not grant a new allowance."""
 
 
 class RoomEvents(KeyedProcessFunction):
-    """Decode, validate, order, deduplicate: one record of a room in, one encoded batch of rows per output out."""
+    """Decode, validate, order, deduplicate: one record of a room in, its rows out, encoded in one value."""
 
     def __init__(self, rules: Rules, outputs: frozenset[str], state_ttl_days: int, isolation: IsolationRules) -> None:
         self._rules_json = msgspec.json.encode(rules)
@@ -44,6 +45,7 @@ class RoomEvents(KeyedProcessFunction):
         keys.enable_time_to_live(ttl)
         self._room = runtime_context.get_state(room)
         self._keys = runtime_context.get_map_state(keys)
+        self._cache = StateCache(self._room.value, self._keys.get)
         self._rules = msgspec.json.decode(self._rules_json, type=Rules)
         self._clock = StreamClock(_now_ms(), self._rules.shard_idle_ms)
         self._metrics = Metrics(runtime_context.get_metrics_group())
@@ -51,23 +53,27 @@ class RoomEvents(KeyedProcessFunction):
         allowance = _allowances.setdefault(_subtask(runtime_context), Allowance(isolation))
         self._isolation = Isolation(isolation, self._outputs, allowance)
 
-    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[tuple[str, bytes]]:
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> list[bytes]:
         """Take in one record: ``value`` is ``(data, shard_id, sequence_number, arrived_at)``."""
         now_ms = _now_ms()
         record = Record(value[0], value[1], value[2], value[3])
         self._clock.observe(record.shard_id, record.arrived_at, now_ms)
-        start = Start(ctx.get_current_key(), self._room.value(), self._keys.get, self._rules, now_ms)
-        yield from self._step(start, record, ctx)
+        return self._step(self._start(ctx, now_ms), record, ctx)
 
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[tuple[str, bytes]]:
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> list[bytes]:
         """Close the gaps and the silent executions of a room in which nothing comes in any more."""
         now_ms = max(timestamp, _now_ms())
-        start = Start(ctx.get_current_key(), self._room.value(), self._keys.get, self._rules, now_ms)
+        start = self._start(ctx, now_ms)
         room = read_room(start.room)
         clock = self._clock.read(room.shard_id, room.clock, now_ms, due_ms=timestamp)
-        yield from self._step(start, clock, ctx)
+        return self._step(start, clock, ctx)
 
-    def _step(self, start: Start, work: Work, ctx: Any) -> list[tuple[str, bytes]]:
+    def _start(self, ctx: Any, now_ms: int) -> Start:
+        room_id = ctx.get_current_key()
+        room, read = self._cache.enter(room_id, now_ms)
+        return Start(room_id, room, read, self._rules, now_ms)
+
+    def _step(self, start: Start, work: Work, ctx: Any) -> list[bytes]:
         failure: Exception | None = None
         try:
             written = take(start, work, self._outputs)
@@ -79,8 +85,9 @@ class RoomEvents(KeyedProcessFunction):
             written = self._isolation.recover(start, work, failure)
             _tell(written, failure)
         self._save(written, ctx, start.now_ms)
+        self._cache.written(start.room_id, written.room, written.keys)
         self._metrics.update(written)
-        return written.batches
+        return [_encode(written.batches)] if written.batches else []
 
     def _save(self, written: Written, ctx: Any, now_ms: int) -> None:
         self._room.update(written.room)

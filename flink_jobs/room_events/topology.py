@@ -3,8 +3,8 @@
 ::
 
     records (Kinesis) ─┬─► raw_records
-                       └─► key by room ─► RoomEvents (Python) ─► explode ─┬─► lake tables
-                                                                          └─► search indices
+                       └─► key by room ─► RoomEvents (Python) ─► split ─► explode ─┬─► lake tables
+                                                                                   └─► search indices
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def build(
         sql.insert("raw")
     outputs = _wanted_outputs(settings)
     if outputs:
-        sequenced = _sequence(_by_room(tables), outputs, settings)
+        sequenced = _split(_sequence(_by_room(tables), outputs, settings))
         for output in sorted(outputs):
             tables.create_temporary_view(output, tables.from_data_stream(_explode(sequenced, output)))
     if settings.wants("lake"):
@@ -87,8 +87,18 @@ def _by_room(tables: StreamTableEnvironment) -> KeyedStream:
 
 def _sequence(records: KeyedStream, outputs: frozenset[str], settings: Settings) -> DataStream:
     operator = RoomEvents(settings.rules(), outputs, settings.state_ttl_days, settings.isolation())
-    batches = Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+    batches = Types.PRIMITIVE_ARRAY(Types.BYTE())
     return records.process(operator, output_type=batches).name("room-events").uid("room-events")
+
+
+def _split(batches: DataStream) -> DataStream:
+    """Take the records' batches apart.
+
+    In one chain with what comes before and after: in a chain of its own, timers would go on while a slow sink keeps
+    records back, and the clock could not tell that from a silent shard.
+    """
+    splitter = get_gateway().jvm.dev.codewave.roomevents.BatchSplitter()
+    return DataStream(batches._j_data_stream.flatMap(splitter).name("split").uid("split"))
 
 
 def _explode(batches: DataStream, output: str) -> DataStream:

@@ -1,5 +1,6 @@
 """A record's events placed together become what they become one by one."""
 
+import itertools
 import random
 from typing import Any
 
@@ -196,6 +197,25 @@ def test_a_busy_room_with_duplicates_and_reordering_makes_the_same(seed: int) ->
         for stream in (together, slow):
             stream.take(data)
     assert settled(together) == settled(slow)
+
+
+CLAIMED_TWICE = [(1, "a"), (2, "a"), (2, "b"), (3, "a"), (3, "a"), (4, "a")]
+"""Numbers of one session, each of an event: one comes twice, and one is claimed by two."""
+REPEATED = [(1, "a"), (2, "a"), (3, "a"), (3, "a"), (4, "a"), (5, "a")]
+MISSING = [(1, "a"), (2, "a"), (3, "a"), (3, "a"), (5, "a")]
+
+
+@pytest.mark.parametrize("numbers", [CLAIMED_TWICE, REPEATED, MISSING], ids=["claimed twice", "repeated", "missing"])
+@pytest.mark.parametrize("rules", [Rules(), Rules(pending_events=2), Rules(pending_bytes=400), Rules(fingerprints=1)])
+def test_in_whatever_order_they_come_events_of_a_key_become_the_same(
+    rules: Rules, numbers: list[tuple[int, str]]
+) -> None:
+    for order in sorted(set(itertools.permutations(numbers))):
+        together, slow = Stream(rules=rules), SlowStream(rules=rules)
+        for stream in (together, slow):
+            stream.send(*[rooms.chat(number, event_id=rooms.uuid7(which, number)) for number, which in order])
+            stream.send(*[rooms.chat(number, event_id=rooms.uuid7("a", number)) for number in (2, 6, 1)], after_ms=9)
+        assert settled(together) == settled(slow), order
 
 
 def _numbered(make: Any, number: int, following: dict[Any, int], writers: list[rooms.Writer]) -> Any:

@@ -52,14 +52,19 @@ def added_up(rows: list[Any], by: tuple[str, ...], *counts: str) -> dict[tuple[A
     return sums
 
 
+def by_key(rows: list[Any]) -> list[Any]:
+    """Rows of each ordering key in their order; of different keys, it is nobody's business which comes first."""
+    return sorted(rows, key=lambda row: getattr(row, "ordering_key", None) or getattr(row, "execution_id", ""))
+
+
 def seen(stream: Stream) -> dict[str, Any]:
     """All that the stream stored, whatever its records were."""
     rows = stream.rows
     by_type = [counts for row in rows.get("record_audit", []) for counts in row.by_type]
     bursts = ("operations", "characters_inserted", "characters_deleted")
     return {
-        **{table: rows.get(table, []) for table in (*EVENT_TABLES, "sequence_gaps", "execution_outcomes")},
-        "quarantined_events": without(rows.get("quarantined_events", []), *PLACE_IN_STREAM),
+        **{table: by_key(rows.get(table, [])) for table in (*EVENT_TABLES, "sequence_gaps", "execution_outcomes")},
+        "quarantined_events": without(by_key(rows.get("quarantined_events", [])), *PLACE_IN_STREAM),
         "activity": added_up(rows.get("activity", []), ("document_id", "user_id"), *bursts),
         "record_audit": added_up(rows.get("record_audit", []), (), *AUDIT_SUMS),
         "record_audit by type": added_up(by_type, ("type", "hour"), *AUDIT_SUMS[:-1]),

@@ -1,0 +1,93 @@
+"""What a subtask has read or written of its rooms' state lately, as bytes, so that Flink is asked only once.
+
+Reading a value through Flink costs as much as sequencing twenty events. A room's records all come to one subtask, so
+what that subtask wrote last is what Flink would answer. Writing goes to Flink every time; nothing lives here alone.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from udfs.rules import DAY_MS
+
+CACHE_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes of state that a subtask keeps here."""
+ROOM_KEPT_MS: Final = DAY_MS
+"""After this the room is read anew: Flink may have let a key go that has been idle for the state's time to live."""
+_ENTRY_BYTES: Final = 200
+"""Of Python's own, for a key and its value."""
+
+
+class CachedRoom:
+    """A room's state as far as it is known."""
+
+    __slots__ = ("keys", "known_since", "room", "size")
+
+    def __init__(self, room: bytes | None, known_since: int) -> None:
+        self.room = room
+        self.known_since = known_since
+        self.keys: dict[str, bytes | None] = {}
+        """Ordering key → its state, ``None`` where it has none."""
+        self.size = _ENTRY_BYTES
+
+
+class StateCache:
+    """The rooms that were used last.
+
+    :param room: reads the state of the room that Flink's context is at; ``key`` that of one of its ordering keys.
+    :param limit_bytes: beyond it the room goes that was used longest ago.
+    """
+
+    def __init__(
+        self, room: Callable[[], bytes | None], key: Callable[[str], bytes | None], limit_bytes: int = CACHE_BYTES
+    ) -> None:
+        self._read_room = room
+        self._read_key = key
+        self._limit = limit_bytes
+        self._rooms: OrderedDict[str, CachedRoom] = OrderedDict()
+        self._size = 0
+
+    def enter(self, room_id: str, now_ms: int) -> tuple[bytes | None, Callable[[str], bytes | None]]:
+        """The state of a room, and what reads the state of its ordering keys; only while Flink's context is at it."""
+        cached = self._rooms.get(room_id)
+        if cached is not None and now_ms - cached.known_since >= ROOM_KEPT_MS:
+            self._drop(room_id)
+            cached = None
+        if cached is None:
+            cached = self._rooms[room_id] = CachedRoom(self._read_room(), now_ms)
+            self._size += cached.size
+        else:
+            self._rooms.move_to_end(room_id)
+        keys = cached.keys
+
+        def read(ordering_key: str) -> bytes | None:
+            if ordering_key in keys:
+                return keys[ordering_key]
+            state = self._read_key(ordering_key)
+            self._remember(cached, ordering_key, state)
+            return state
+
+        return cached.room, read
+
+    def written(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]]) -> None:
+        """Note what was written to Flink; the room was entered before."""
+        cached = self._rooms[room_id]
+        cached.room = room
+        for ordering_key, state in keys:
+            self._remember(cached, ordering_key, state)
+        while self._size > self._limit and len(self._rooms) > 1:
+            self._drop(next(iter(self._rooms)))
+        if self._size > self._limit:
+            self._drop(room_id)
+
+    def _remember(self, cached: CachedRoom, ordering_key: str, state: bytes | None) -> None:
+        before = cached.keys.get(ordering_key)
+        grown = len(state or b"") - len(before or b"")
+        if ordering_key not in cached.keys:
+            grown += len(ordering_key) + _ENTRY_BYTES
+        cached.keys[ordering_key] = state
+        cached.size += grown
+        self._size += grown
+
+    def _drop(self, room_id: str) -> None:
+        self._size -= self._rooms.pop(room_id).size

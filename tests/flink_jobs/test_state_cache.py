@@ -1,0 +1,93 @@
+"""The cache answers what Flink would, asks it once, and stays within its bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flink_jobs.room_events.state_cache import ROOM_KEPT_MS, StateCache
+
+
+class Flink:
+    """The state of all rooms, and which room the context is at."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, bytes] = {}
+        self.keys: dict[tuple[str, str], bytes] = {}
+        self.at = ""
+        self.asked = 0
+
+    def room(self) -> bytes | None:
+        self.asked += 1
+        return self.rooms.get(self.at)
+
+    def key(self, ordering_key: str) -> bytes | None:
+        self.asked += 1
+        return self.keys.get((self.at, ordering_key))
+
+    def cache(self, limit_bytes: int = 10_000) -> StateCache:
+        return StateCache(self.room, self.key, limit_bytes)
+
+    def write(self, cache: StateCache, room: bytes, **keys: bytes) -> None:
+        """Write as the operator does: to Flink, then note it."""
+        self.rooms[self.at] = room
+        for name, state in keys.items():
+            self.keys[self.at, name] = state
+        cache.written(self.at, room, list(keys.items()))
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["r1", "r2", "r3"]),
+        st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=3),
+        st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.binary(max_size=300), max_size=3),
+        st.sampled_from([0, 0, 1, ROOM_KEPT_MS]),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS, st.sampled_from([0, 700, 2_000, 100_000]))
+def test_it_answers_what_flink_would(steps: list, limit_bytes: int) -> None:
+    flink = Flink()
+    cache, now_ms = flink.cache(limit_bytes), 0
+    for number, (flink.at, reads, writes, later_ms) in enumerate(steps):
+        now_ms += later_ms
+        room, read = cache.enter(flink.at, now_ms)
+        assert room == flink.rooms.get(flink.at)
+        assert [read(name) for name in reads] == [flink.keys.get((flink.at, name)) for name in reads]
+        flink.write(cache, str(number).encode(), **writes)
+
+
+def test_flink_is_asked_once_for_a_room_and_each_of_its_keys() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(), "r1"
+    for _ in range(3):
+        _, read = cache.enter("r1", 0)
+        read("a")
+        read("missing")
+        flink.write(cache, b"room", a=b"1")
+    assert flink.asked == 3
+
+
+def test_the_room_used_longest_ago_goes_first() -> None:
+    flink = Flink()
+    cache = flink.cache(limit_bytes=1_500)
+    for flink.at in ("r1", "r2", "r1", "r3"):
+        cache.enter(flink.at, 0)
+        flink.write(cache, b"room", a=b"x" * 300)
+    asked = flink.asked
+    for flink.at in ("r1", "r3"):
+        cache.enter(flink.at, 0)[1]("a")
+    assert flink.asked == asked
+    flink.at = "r2"
+    cache.enter("r2", 0)
+    assert flink.asked == asked + 1
+
+
+def test_after_a_day_a_room_is_read_anew_as_its_state_may_have_expired() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(), "r1"
+    cache.enter("r1", 0)
+    flink.write(cache, b"room", a=b"1")
+    flink.keys.clear()  # Flink's time to live
+    assert cache.enter("r1", ROOM_KEPT_MS - 1)[1]("a") == b"1"
+    assert cache.enter("r1", ROOM_KEPT_MS)[1]("a") is None
