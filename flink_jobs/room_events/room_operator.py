@@ -62,6 +62,7 @@ class RoomEvents(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> list[bytes]:
         """Close the gaps and the silent executions of a room in which nothing comes in any more."""
+        self._cache.timer_fired(ctx.get_current_key())
         now_ms = max(timestamp, _now_ms())
         start = self._start(ctx, now_ms)
         room = read_room(start.room)
@@ -84,17 +85,17 @@ class RoomEvents(KeyedProcessFunction):
         if failure is not None:  # outside of the block above, or every later failure would name this one as its cause
             written = self._isolation.recover(start, work, failure)
             _tell(written, failure)
-        self._save(written, ctx, start.now_ms)
-        self._cache.written(start.room_id, written.room, written.keys)
+        self._save(written, start, ctx)
         self._metrics.update(written)
         return [_encode(written.batches)] if written.batches else []
 
-    def _save(self, written: Written, ctx: Any, now_ms: int) -> None:
+    def _save(self, written: Written, start: Start, ctx: Any) -> None:
         self._room.update(written.room)
         for ordering_key, state in written.keys:
             self._keys.put(ordering_key, state)
-        at = next_timer(written.state, self._rules, now_ms)
-        if at is not None:
+        self._cache.written(start.room_id, written.room, written.keys)
+        at = next_timer(written.state, self._rules, start.now_ms)
+        if at is not None and self._cache.is_new_timer(start.room_id, at):
             ctx.timer_service().register_processing_time_timer(at)
 
 

@@ -21,7 +21,7 @@ _ENTRY_BYTES: Final = 200
 class CachedRoom:
     """A room's state as far as it is known."""
 
-    __slots__ = ("keys", "known_since", "room", "size")
+    __slots__ = ("keys", "known_since", "room", "size", "timer_at")
 
     def __init__(self, room: bytes | None, known_since: int) -> None:
         self.room = room
@@ -29,6 +29,8 @@ class CachedRoom:
         self.keys: dict[str, bytes | None] = {}
         """Ordering key → its state, ``None`` where it has none."""
         self.size = _ENTRY_BYTES
+        self.timer_at: int | None = None
+        """The timer that was set last, as long as it has not fired."""
 
 
 class StateCache:
@@ -79,6 +81,20 @@ class StateCache:
             self._drop(next(iter(self._rooms)))
         if self._size > self._limit:
             self._drop(room_id)
+
+    def is_new_timer(self, room_id: str, at: int) -> bool:
+        """Whether a room's timer has to be set, or is known to be set already; the answer takes it for set."""
+        cached = self._rooms.get(room_id)
+        if cached is None:
+            return True
+        is_new, cached.timer_at = cached.timer_at != at, at
+        return is_new
+
+    def timer_fired(self, room_id: str) -> None:
+        """Note that a timer of the room is gone."""
+        cached = self._rooms.get(room_id)
+        if cached is not None:
+            cached.timer_at = None
 
     def _remember(self, cached: CachedRoom, ordering_key: str, state: bytes | None) -> None:
         before = cached.keys.get(ordering_key)

@@ -91,3 +91,14 @@ def test_after_a_day_a_room_is_read_anew_as_its_state_may_have_expired() -> None
     flink.keys.clear()  # Flink's time to live
     assert cache.enter("r1", ROOM_KEPT_MS - 1)[1]("a") == b"1"
     assert cache.enter("r1", ROOM_KEPT_MS)[1]("a") is None
+
+
+def test_a_timer_is_set_once_until_it_fires_or_another_is_set() -> None:
+    flink = Flink()
+    cache = flink.cache()
+    assert cache.is_new_timer("unknown", 5)
+    cache.enter("r1", 0)
+    assert [cache.is_new_timer("r1", at) for at in (5, 5, 6, 5)] == [True, False, True, True]
+    cache.timer_fired("r1")
+    assert cache.is_new_timer("r1", 5)
+    cache.timer_fired("unknown")
