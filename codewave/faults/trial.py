@@ -118,6 +118,7 @@ class Trial:
         struck.seconds = round(time.monotonic() - began, 1)
         self.struck.append(struck)
         self._healed_at_ms = time.time_ns() // 1_000_000
+        self._count()  # where one fault follows another there is no other look between them
         self._say(self._now(), struck.did)
 
     def _strike_aside(self, one: Planned, fault: Fault) -> str:
