@@ -10,6 +10,9 @@ import typer
 from rich.console import Console
 
 from bench import guard, results
+from bench.contender import Contender
+from bench.latency import Latency
+from bench.memory import Memory
 from bench.progress import Progress
 from bench.report import comparison_table, contender_table, figure_table
 from bench.scaling import Scaling
@@ -17,9 +20,9 @@ from bench.side_by_side import SideBySide
 from bench.state import State
 from bench.suite import FULL, SHORT, Mode, Outcome, Plan, Suite, chosen
 from codewave.errors import CodewaveError
-from codewave.local.settings import PROJECT_ROOT, load_settings
+from codewave.local.settings import PROJECT_ROOT, LocalSettings, load_settings
 
-SUITES: Final[tuple[Suite, ...]] = (SideBySide(), Scaling(), State())
+SUITES: Final[tuple[Suite, ...]] = (SideBySide(), Scaling(), Memory(), Latency(), State())
 """The first alone is the short mode."""
 CHARTS_FOLDER: Final = PROJECT_ROOT / "docs" / "performance"
 _NARROWEST: Final = 130
@@ -30,7 +33,7 @@ _messages: Final = Console(stderr=True, highlight=False)
 
 def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     full: Annotated[bool, typer.Option("--full", help="All suites, more events and runs: up to 40 minutes.")] = False,
-    only: Annotated[str, typer.Option(help="Contenders, by name, separated by commas.")] = "",
+    only: Annotated[str, typer.Option(help="Contenders or whole suites, by name, separated by commas.")] = "",
     repeats: Annotated[int, typer.Option(min=0, help="Runs of each contender; 0: as many as the mode says.")] = 0,
     events: Annotated[int, typer.Option(min=0, help="Events of the input; 0: as many as the mode says.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead of tables.")] = False,
@@ -38,7 +41,8 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
 ) -> None:
     """Measure the pipeline beside what else could be used, on the same input; without --full in under 5 minutes.
 
-    Each contender runs several times, in turns; start-up and the first quarter of the events are not measured.
+    Each contender runs once, and again, in turns, while there is time; start-up and the first 40 % of the events, in
+    which Java compiles, are not measured.
 
     Whole runs are kept in bench/results and drawn in docs/performance, those with --only, --repeats or --events beside
     the local stack's data.
@@ -47,15 +51,17 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     of machine by more than 15 % beyond their spread.
     """
     settings = load_settings()
-    suites = SUITES if full else SUITES[:1]
-    known = [(suite, suite.contenders(settings)) for suite in suites]
+    names = frozenset(name.strip() for name in only.split(",") if name.strip())
+    suites = [suite for suite in SUITES if full or suite is SUITES[0] or suite.name in names]
+    known = [(suite, _contenders(suite, settings, full=full, names=names)) for suite in suites]
     if list_them:
         for suite, contenders in known:
-            sys.stdout.writelines(f"{suite.name:<14}{one.name:<26}{one.title}\n" for one in contenders)
+            lines = [f"{suite.name:<14}{one.name:<26}{one.title}\n" for one in contenders]
+            sys.stdout.writelines(lines or [f"{suite.name:<14}{'':<26}{suite.title}\n"])
         return
     mode = _mode(full=full, repeats=repeats, events=events)
-    names = frozenset(name.strip() for name in only.split(",") if name.strip())
-    taking_part = [(suite, part) for suite, part in zip(suites, chosen(known, names), strict=True) if part or not names]
+    parts = zip(suites, chosen(known, names), strict=True)
+    taking_part = [(suite, part) for suite, part in parts if part or not names or suite.name in names]
     where, began = results.origin(), time.monotonic()
     outcomes = []
     with Progress() as progress:
@@ -71,6 +77,12 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     whole = not (names or repeats or events) and not any(outcome.failures for _, outcome in outcomes)
     well = [_keep(plan, suite, outcome, whole=whole) for suite, outcome in outcomes]
     sys.exit(0 if all(well) else 1)
+
+
+def _contenders(suite: Suite, settings: LocalSettings, *, full: bool, names: frozenset[str]) -> list[Contender]:
+    """All of a suite; in a short run without those that are for full ones, unless they are named."""
+    every = suite.contenders(settings)
+    return [one for one in every if full or one.name in names or not getattr(one, "thorough", False)]
 
 
 def _mode(*, full: bool, repeats: int, events: int) -> Mode:
@@ -92,9 +104,15 @@ def _print(outcomes: list[tuple[Suite, Outcome]]) -> None:
         if any(result.ratio is not None for result in outcome.results):
             console.print(comparison_table(outcome.results))
     console.print(
-        "Medians. Start-up and the first quarter of the events are in no figure but their own; CPU time and memory are "
-        "those of all of a contender's processes."
+        "Medians. Start-up is in no figure but its own, and the warm-up, the first 40 % of the events, is in none; CPU "
+        "time and memory are those of all of a contender's processes."
     )
+    found = [result for _, outcome in outcomes for result in outcome.results]
+    if compiling := [result.value for result in found if result.unit == results.COMPILED]:
+        console.print(
+            f"After the warm-up, Java's compiler used {min(compiling):.0f} to {max(compiling):.0f} % of the CPU time "
+            "of the contenders that have one."
+        )
 
 
 def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:

@@ -7,14 +7,15 @@ from msgspec import Struct
 from bench.input import Input
 from codewave.errors import CodewaveError
 
-WARM_UP_SHARE: Final = 0.25
-"""Share of the events before the measured part; the same for every contender."""
+WARM_UP_SHARE: Final = 0.4
+"""Share of the events before the measured part, the same for every contender. How much of its work Java's compiler
+still does after it depends on the number of events: ``Measurement.compiling_seconds``."""
 SHORTEST_S: Final = 1.0
 """A measured part is at least this long, or its figures are not taken for any."""
 
 
 class Measurement(Struct):
-    """One run of one contender. The measured part begins after the first quarter of the events and ends with them."""
+    """One run of a contender. The measured part begins after :data:`WARM_UP_SHARE` of the events and ends with them."""
 
     events: int
     """In the measured part."""
@@ -28,6 +29,8 @@ class Measurement(Struct):
     """Until the first event; in no other figure."""
     stored: int
     """Events that it put out, each once; of the whole run."""
+    compiling_seconds: float = 0.0
+    """Of ``cpu_seconds``, what Java's compiler used: 0 where there is no Java, little where it is warm."""
 
 
 class ContenderError(CodewaveError):

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from bench.contender import ContenderError, Measurement
-from bench.flink_records import recorded_stream
-from bench.flink_run import EVENT_TABLES, FlinkStack, Job
+from bench.flink_records import forget_stream, recorded_stream
+from bench.flink_run import FlinkStack, Job
 from bench.flink_samples import Watched
+from bench.flink_watch import EVENT_TABLES
 from bench.input import Input
 from codewave.local.catalog import load_catalog
 from codewave.local.namespace import Namespace
@@ -35,8 +36,8 @@ class Way(Struct, frozen=True, kw_only=True):
     entry: str
     """The job's program."""
     statements: tuple[str, ...]
-    discarded: tuple[str, ...]
-    """Folders of statements, also of those for discarding sinks."""
+    discarding: tuple[str, ...]
+    """Folders of statements; those of a discarding sink come first and take the place of the others."""
     takes_records: bool
     """Whether it reads whole records, or events."""
     tables: Callable[[], list[TableDefinition]]
@@ -50,6 +51,13 @@ class Sink(Struct, frozen=True, kw_only=True):
     name: str
     title: str
     sinks: str
+    slow: int = 1
+    """As :attr:`Way.slow`; the two multiply."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether they go to OpenSearch."""
+        return "search" in self.sinks
 
     @property
     def discards(self) -> bool:
@@ -76,7 +84,7 @@ OURS: Final = Way(
     title="This pipeline",
     entry="ours.py",
     statements=("recorded",),
-    discarded=("discarded",),
+    discarding=("endless", "discarded"),
     takes_records=True,
     tables=read_definitions,
 )
@@ -85,7 +93,7 @@ SQL: Final = Way(
     title="Flink SQL",
     entry="plain_sql.py",
     statements=("plain",),
-    discarded=("plain_discarded", "discarded"),
+    discarding=("endless", "plain_discarded", "discarded"),
     takes_records=False,
     tables=plain_tables,
 )
@@ -94,18 +102,18 @@ PER_EVENT: Final = Way(
     title="PyFlink, event by event",
     entry="per_event.py",
     statements=("plain",),
-    discarded=("plain_discarded", "discarded"),
+    discarding=("endless", "plain_discarded", "discarded"),
     takes_records=False,
     tables=plain_tables,
     slow=10,
 )
 DISCARD: Final = Sink(name="discard", title="discarding sink", sinks="lake")
 ICEBERG: Final = Sink(name="iceberg", title="Iceberg", sinks="lake")
-SEARCH: Final = Sink(name="iceberg-search", title="Iceberg and OpenSearch", sinks="lake,search")
+SEARCH: Final = Sink(name="iceberg-search", title="Iceberg and OpenSearch", sinks="lake,search", slow=4)
 
 
 class FlinkContender:
-    """One way with one sink.
+    """One way with one sink; ``thorough``: it takes part in full runs alone.
 
     :param stack: shared with others.
     """
@@ -113,7 +121,8 @@ class FlinkContender:
     def __init__(self, stack: FlinkStack, way: Way, sink: Sink) -> None:
         self.name = f"{way.name}-{sink.name}"
         self.title = f"{way.title}, to {sink.title}" if sink.discards else f"{way.title} → {sink.title}"
-        self.slow = way.slow
+        self.slow = way.slow * sink.slow
+        self.thorough = sink.searches
         self._stack = stack
         self._way = way
         self._sink = sink
@@ -125,20 +134,24 @@ class FlinkContender:
         :raises ContenderError: if the job fails, or declares gaps or quarantines in an input without either.
         """
         watched = self.watch(data)
-        return watched.measured(data.count, self._stored(watched))
+        return watched.measured(data.count, self.stored(watched))
 
     def watch(self, data: Input) -> Watched:
         """The same, with all that was seen on the way."""
-        searches = "search" in self._sink.sinks
-        self._stack.start(search=searches)
+        self._stack.start(search=self._sink.searches)
         settings = self._stack.settings
         if not self._sink.discards:
             drop_tables(settings, self._namespace.name)
             apply_definitions(load_catalog(settings), self._namespace, self._way.tables())
-        if searches:
+        if self._sink.searches:
             delete_indices(settings, self._namespace.name)
             apply_templates(settings, self._namespace.name)
         return self._stack.run(self._job(data))
+
+    def forget(self, data: Input) -> None:
+        """Remove what runs made of ``data``, as long as the cluster runs."""
+        if self._stack.running:
+            forget_stream(load_catalog(self._stack.settings), data)
 
     def close(self) -> None:
         """End the cluster; another contender that shares it starts it again."""
@@ -151,14 +164,18 @@ class FlinkContender:
             namespace=self._namespace.name,
             entry=way.entry,
             sinks=self._sink.sinks,
-            statements=(*way.statements, *(way.discarded if self._sink.discards else ())),
+            statements=(*(way.discarding if self._sink.discards else ()), *way.statements),
             stream=recorded_stream(catalog, data) if way.takes_records else str(data.folder),
             events_per_read=data.spec.events_per_record if way.takes_records else 1,
             events=data.count,
-            discards=self._sink.discards,
+            endless=self._sink.discards,
         )
 
-    def _stored(self, watched: Watched) -> int:
+    def stored(self, watched: Watched) -> int:
+        """Events that a run put out.
+
+        :raises ContenderError: if it declared gaps or quarantined anything.
+        """
         if self._sink.discards:
             counts = watched.sinks
         else:

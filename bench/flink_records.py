@@ -1,6 +1,8 @@
 """The recorded stream: a table that Flink reads in Kinesis' place, one file a partition, each read in its order."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
@@ -8,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema
@@ -42,7 +45,7 @@ _header = msgspec.json.Decoder(Header).decode
 
 def recorded_stream(catalog: "Catalog", data: Input) -> str:
     """Write the records of ``data`` into a table, or find it where it was written before; returns the table's name."""
-    name = data.folder.name.replace("-", "_")
+    name = _name(data)
     catalog.create_namespace_if_not_exists(NAMESPACE)
     table = catalog.create_table_if_not_exists(f"{NAMESPACE}.{name}", SCHEMA, properties=PROPERTIES)
     if table.current_snapshot() is None:
@@ -51,6 +54,18 @@ def recorded_stream(catalog: "Catalog", data: Input) -> str:
             for file in files:
                 append.append_data_file(file)
     return name
+
+
+def forget_stream(catalog: "Catalog", data: Input) -> None:
+    """Remove the table of ``data`` with its files, where there is one."""
+    with suppress(NoSuchTableError):
+        table = catalog.load_table(f"{NAMESPACE}.{_name(data)}")
+        catalog.drop_table(table.name())
+        shutil.rmtree(unquote(urlparse(table.location()).path), ignore_errors=True)
+
+
+def _name(data: Input) -> str:
+    return data.folder.name.replace("-", "_")
 
 
 def _write(table: "Table", partition: int, records: Path) -> DataFile:

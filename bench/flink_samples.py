@@ -1,12 +1,20 @@
 """What is seen of a running Flink job from outside, moment by moment, and the measured part made of it."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
+from typing import Final
 
 import psutil
 from msgspec import Struct
 
 from bench.contender import WARM_UP_SHARE, ContenderError, Measurement
+
+_COMPILERS: Final = ("(C1 Compiler", "(C2 Compiler")
+"""What HotSpot calls the threads; the kernel keeps fifteen characters."""
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -19,6 +27,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     """Of its processes since they began."""
     rss_bytes: int
+    compiling_seconds: float = 0.0
+    """Of ``cpu_seconds``, what went into compiling Java code."""
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -29,7 +39,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     running_at: float
     """When the job ran, as the JobManager says."""
     ended_at: float
-    """When it was over with all its commits, as the JobManager says."""
+    """When its last row was put out: the end with all its commits, or the last change in what its sinks took."""
     samples: Sequence[Sample]
     """From before the first event to after the end."""
     sinks: dict[str, int]
@@ -50,14 +60,50 @@ class Watched(Struct, frozen=True, kw_only=True):
         if self.samples[-1].events != events:
             raise ContenderError(f"{self.samples[-1].events} of {events} events were read; see the TaskManager's log")
         begin = _when(self.samples, warm)
+        cpu, compiling = (self._used(value, begin) for value in (_cpu_seconds, _compiling_seconds))
         return Measurement(
             events=events - warm,
             seconds=self.ended_at - begin,
-            cpu_seconds=_cpu_seconds(self.samples, self.ended_at) - _cpu_seconds(self.samples, begin),
+            cpu_seconds=cpu,
             rss_bytes=max(sample.rss_bytes for sample in self.samples),
             startup_seconds=self.first_event_at - self.submitted_at,
             stored=stored,
+            compiling_seconds=compiling,
         )
+
+    def _used(self, value: Callable[[Sample], float], begin: float) -> float:
+        return _between(self.samples, self.ended_at, value) - _between(self.samples, begin, value)
+
+
+class Compilers:
+    """The threads of Java processes that compile; what one has used counts on when it is gone.
+
+    :param pids: of the processes.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._pids = list(pids)
+        self._others: set[str] = set()
+        self._used: dict[str, float] = {}
+
+    def cpu_seconds(self) -> float:
+        """What they have used since the processes began."""
+        for pid in self._pids:
+            with suppress(OSError):
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    self._look(thread)
+        return sum(self._used.values())
+
+    def _look(self, thread: Path) -> None:
+        if thread.name in self._others:
+            return
+        with suppress(OSError):  # it has just ended
+            name, _, figures = (thread / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+            if any(kind in name for kind in _COMPILERS):
+                user, system = figures.split()[11:13]
+                self._used[thread.name] = (int(user) + int(system)) / _TICKS
+            else:
+                self._others.add(thread.name)
 
 
 def usage(processes: Iterable[psutil.Process]) -> tuple[float, int]:
@@ -79,8 +125,12 @@ def _when(samples: Sequence[Sample], events: int) -> float:
     raise ContenderError(f"{events} events were never read")
 
 
-def _cpu_seconds(samples: Sequence[Sample], at: float) -> float:
-    return _between(samples, at, lambda sample: sample.cpu_seconds)
+def _cpu_seconds(sample: Sample) -> float:
+    return sample.cpu_seconds
+
+
+def _compiling_seconds(sample: Sample) -> float:
+    return sample.compiling_seconds
 
 
 def _between(samples: Sequence[Sample], at: float, value: Callable[[Sample], float]) -> float:

@@ -47,6 +47,8 @@ class InputSpec(Struct, frozen=True, kw_only=True):
     reorder: float = 0.01
     """Share of the events that come after their successor."""
     seed: int = 7
+    lines: bool = True
+    """Whether the events are written one a line as well."""
 
 
 class Input(Struct, frozen=True):
@@ -57,7 +59,7 @@ class Input(Struct, frozen=True):
     records: list[Path]
     """One file a partition: of each record its length (4 bytes, big-endian), then its bytes (:func:`read_records`)."""
     events: list[Path]
-    """The same events in the same order, one a line."""
+    """The same events in the same order, one a line; none where the spec wants none."""
     distinct: int
     """Events that must be stored."""
     duplicates: int
@@ -111,7 +113,8 @@ def _name(spec: InputSpec) -> str:
 
 def _files(spec: InputSpec, folder: Path) -> tuple[list[Path], list[Path]]:
     numbers = range(spec.partitions)
-    return [folder / f"{n}.records" for n in numbers], [folder / f"{n}.jsonl" for n in numbers]
+    lines = [folder / f"{n}.jsonl" for n in numbers] if spec.lines else []
+    return [folder / f"{n}.records" for n in numbers], lines
 
 
 def turns(spec: InputSpec) -> list[int]:
@@ -167,4 +170,5 @@ class _Files:
 
     def write(self, partition: int, record: bytes, lines: list[bytes]) -> None:
         self._records[partition].write(_LENGTH.pack(len(record)) + record)
-        self._events[partition].write(b"\n".join(lines) + b"\n")
+        if self._events:
+            self._events[partition].write(b"\n".join(lines) + b"\n")

@@ -80,7 +80,7 @@ class PostgresContender:
 
     name = "postgres"
     title = "PostgreSQL, INSERT … ON CONFLICT DO NOTHING"
-    slow = 2
+    slow = 4
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings

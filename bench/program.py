@@ -6,6 +6,7 @@ The program is a module of this package, run with the input's files; it prints o
 import subprocess
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ class ProgramContender:
 
         :raises ContenderError: with the end of what the program said, if it fails.
         """
-        files = [str(path) for pair in zip(data.records, data.events, strict=True) for path in pair]
+        files = [str(path) for pair in zip_longest(data.records, data.events, fillvalue="") for path in pair]
         command = [*self._command, str(data.count), repr(time.time()), *files]
         try:
             done = subprocess.run(
@@ -60,7 +61,7 @@ class Task(msgspec.Struct, frozen=True):
     spawned_at: float
     """When it was started, by the wall clock in s."""
     files: list[tuple[Path, Path]]
-    """Records and events of each partition."""
+    """Records and events of each partition; the second is no file where the input is records alone."""
 
 
 def task(arguments: list[str]) -> Task:
@@ -71,7 +72,7 @@ def task(arguments: list[str]) -> Task:
 
 
 class StopWatch:
-    """Finds the measured part: from the first quarter of the events to the last :meth:`passed`."""
+    """Finds the measured part: from the end of the warm-up to the last :meth:`passed`."""
 
     def __init__(self, told: Task) -> None:
         self._task = told

@@ -54,5 +54,5 @@ def figure_table(title: str, results: Iterable[Result]) -> Table:
     table.add_column("compared", overflow="fold")
     for result in results:
         compared = "" if result.ratio is None else f"{result.ratio:.1%} of {result.baseline}"
-        table.add_row(result.name, f"{result.value:,.0f}", result.unit, compared)
+        table.add_row(result.name, f"{result.value:,.{0 if abs(result.value) >= 100 else 1}f}", result.unit, compared)
     return table

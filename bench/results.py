@@ -24,9 +24,11 @@ PER_CORE: Final = "throughput of a core"
 CPU: Final = "CPU time"
 MEMORY: Final = "memory"
 START_UP: Final = "start-up"
+COMPILING: Final = "compiling"
 EVENTS_PER_S: Final = "events/s"
 EVENTS_PER_CPU_S: Final = "events/CPU s"
 US_PER_EVENT: Final = "µs/event"
+COMPILED: Final = "% of CPU time"
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -98,6 +100,8 @@ def of_contender(name: str, runs: list[Measurement], where: Origin) -> list[Resu
         (MEMORY, "MiB", [run.rss_bytes / MIB for run in runs]),
         (START_UP, "s", [run.startup_seconds for run in runs]),
     ]
+    if any(run.compiling_seconds for run in runs):
+        figures.append((COMPILING, COMPILED, [100 * run.compiling_seconds / run.cpu_seconds for run in runs]))
     return [figure(result_name(name, measure), values, unit, where) for measure, unit, values in figures]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pyflink.common import Row, Types, WatermarkStrategy
+from pyflink.common import Duration, Row, Types, WatermarkStrategy
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.connectors.file_system import FileSource, StreamFormat
 from pyflink.datastream.state import MapStateDescriptor
@@ -72,8 +72,10 @@ def main() -> None:
     columns = [*ENVELOPE, *PAYLOAD, *DERIVED]
     row = Types.ROW_NAMED(columns, [Types.LONG() if name in NUMBERS else Types.STRING() for name in columns])
     files = [str(path) for path in sorted(Path(job.settings.stream_name).glob("*.jsonl"))]
-    source = FileSource.for_record_stream_format(StreamFormat.text_line_format(), *files).build()
-    events = job.env.from_source(source, WatermarkStrategy.no_watermarks(), "events")
+    source = FileSource.for_record_stream_format(StreamFormat.text_line_format(), *files)
+    if job.endless:
+        source.monitor_continuously(Duration.of_hours(1))
+    events = job.env.from_source(source.build(), WatermarkStrategy.no_watermarks(), "events")
     rooms = events.key_by(lambda line: json.loads(line)["room_id"], key_type=Types.STRING())
     rows = rooms.process(DropDuplicates(), output_type=row)
     job.tables.create_temporary_view("deduplicated", job.tables.from_data_stream(rows))

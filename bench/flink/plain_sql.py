@@ -12,6 +12,7 @@ def main() -> None:
     """Submit the job."""
     job = begin()
     job.tables.get_config().set("table.exec.state.ttl", STATE_TTL)
+    job.statements.declare("source/files.sql")
     job.statements.declare("source/events.sql")
     job.statements.declare("source/deduplicated.sql")
     insert_deduplicated(job)

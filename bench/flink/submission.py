@@ -20,6 +20,8 @@ class Submission(NamedTuple):
     settings: Settings
     folders: list[Path]
     """Of statements, before the stream's own."""
+    endless: bool
+    """Whether the sources wait for more at their end; where they are SQL, its folders of statements see to that."""
     env: StreamExecutionEnvironment
     tables: StreamTableEnvironment
     statements: Statements
@@ -31,6 +33,7 @@ def begin() -> Submission:
     arguments.add_argument("--properties", type=Path, required=True)
     arguments.add_argument("--job-name", required=True)
     arguments.add_argument("--sql", type=Path, action="append", default=[], help="folder of statements; the first wins")
+    arguments.add_argument("--endless", action="store_true", help="sources wait for more at their end")
     given = arguments.parse_args()
     settings = read_settings(given.properties)
     env = StreamExecutionEnvironment.get_execution_environment(configuration_of(settings))
@@ -38,7 +41,7 @@ def begin() -> Submission:
     # Else a large recorded stream is read by more subtasks than the job has slots.
     tables.get_config().set("table.exec.iceberg.infer-source-parallelism", "false")
     statements = Statements(env, tables, settings, [*given.sql, SQL])
-    return Submission(given.job_name, settings, given.sql, env, tables, statements)
+    return Submission(given.job_name, settings, given.sql, given.endless, env, tables, statements)
 
 
 def insert_deduplicated(job: Submission) -> None:
@@ -49,9 +52,10 @@ def insert_deduplicated(job: Submission) -> None:
     job.statements.declare("source/catalog.sql")
     inserts = job.tables.create_statement_set()
     for sink in job.settings.sinks.split(","):
-        for insert in sorted((job.folders[0] / sink).glob("insert_*.sql")):
-            create = insert.name.replace("insert_", "create_")
+        found = [file for folder in job.folders for file in (folder / sink).glob("insert_*.sql")]
+        for insert in sorted({file.name for file in found}):
+            create = insert.replace("insert_", "create_")
             if any((folder / sink / create).exists() for folder in [*job.folders, SQL]):
                 job.statements.declare(f"{sink}/{create}")
-            inserts.add_insert_sql(job.statements.read(f"{sink}/{insert.name}"))
+            inserts.add_insert_sql(job.statements.read(f"{sink}/{insert}"))
     inserts.execute()

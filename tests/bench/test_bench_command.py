@@ -23,3 +23,16 @@ def test_a_wrong_name_is_told_in_one_line_with_the_right_ones():
     assert answer.stdout == ""
     assert answer.stderr.strip().startswith("bench: no contender oracle; there are bytewax, decode, functions")
     assert "Traceback" not in answer.stderr
+
+
+def test_a_suite_of_the_full_mode_may_be_asked_for_by_its_name():
+    lines = bench("--list", "--only", "latency").stdout.splitlines()
+    assert "latency" in {line.split()[0] for line in lines}
+    assert "latency" not in {line.split()[0] for line in bench("--list").stdout.splitlines()}
+
+
+def test_contenders_that_need_opensearch_are_left_to_the_full_mode_unless_named():
+    short = bench("--list").stdout
+    assert "ours-iceberg " in short
+    assert "ours-iceberg-search" not in short
+    assert "ours-iceberg-search" in bench("--list", "--only", "ours-iceberg-search").stdout

@@ -136,3 +136,11 @@ def test_an_input_is_generated_once_and_again_only_where_it_was_cut_short(tmp_pa
     (first.folder / "summary.json").unlink()
     first.records[0].write_bytes(b"half")
     assert contents(prepared(spec, tmp_path)) == before
+
+
+def test_an_input_may_be_records_alone(tmp_path: Path):
+    both, alone = (prepared(InputSpec(events=500, rooms=5, lines=lines), tmp_path) for lines in (True, False))
+    assert alone.events == []
+    assert sorted(path.name for path in alone.folder.iterdir()) == ["0.records", "summary.json"]
+    assert alone.records[0].read_bytes() == both.records[0].read_bytes()
+    assert (alone.distinct, alone.duplicates, alone.bytes) == (both.distinct, both.duplicates, both.bytes)

@@ -39,6 +39,13 @@ def test_every_contender_is_told_by_throughput_cpu_time_memory_and_start_up():
     }
 
 
+def test_what_java_compiled_meanwhile_is_told_as_a_share_of_the_cpu_time_where_there_is_java():
+    java = run(2.0, cpu_seconds=4.0)
+    java.compiling_seconds = 1.0
+    compiling = by_name(of_contender("ours", [java, run(2.0, cpu_seconds=4.0)], WHERE))["ours: compiling"]
+    assert (compiling.low, compiling.high, compiling.unit) == (0, 25, "% of CPU time")
+
+
 def test_a_comparison_names_its_baseline_and_is_left_out_where_one_of_the_two_is_missing():
     found = of_contender("ours", [run(1.0, 4.0)], WHERE) + of_contender("other", [run(4.0, 1.0)], WHERE)
     ratios = compared(

@@ -126,6 +126,7 @@ def test_only_the_contenders_named_take_part_and_a_wrong_name_is_told_with_the_r
         return [[one.name for one in part] for part in chosen(known, frozenset(only))]
 
     assert names("b") == [["b"], []]
+    assert names("side_by_side") == [["a", "b"], ["c"]]
     assert names() == [["a", "b"], ["c"]]
     with pytest.raises(WrongUseError, match="no contender d; there are a, b, c"):
         chosen(known, frozenset({"d"}))

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from bench.flink_records import NAMESPACE, recorded_stream
+from bench.flink_records import NAMESPACE, forget_stream, recorded_stream
 from bench.input import ARRIVAL_MS, Input, InputSpec, prepared, read_records
 from codewave.contract.frame import unframe
 
@@ -61,3 +61,14 @@ def test_a_stream_is_recorded_once(catalog: SqlCatalog, data: Input):
     before = catalog.load_table(f"{NAMESPACE}.{name}").current_snapshot()
     assert recorded_stream(catalog, data) == name
     assert catalog.load_table(f"{NAMESPACE}.{name}").current_snapshot() == before
+
+
+def test_a_stream_that_is_forgotten_leaves_no_file_and_can_be_recorded_again(
+    catalog: SqlCatalog, data: Input, tmp_path: Path
+):
+    name = recorded_stream(catalog, data)
+    forget_stream(catalog, data)
+    forget_stream(catalog, data)
+    assert not catalog.table_exists(f"{NAMESPACE}.{name}")
+    assert not list((tmp_path / "warehouse").rglob("*.parquet"))
+    assert recorded_stream(catalog, data) == name

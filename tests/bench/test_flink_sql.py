@@ -7,8 +7,9 @@ import pytest
 
 import bench.flink
 import flink_jobs.room_events
-from bench.flink_contenders import plain_tables
-from bench.flink_run import EVENT_TABLES
+from bench.flink_contenders import OURS, PER_EVENT, plain_tables
+from bench.flink_contenders import SQL as SQL_WAY
+from bench.flink_watch import EVENT_TABLES
 from codewave.contract.events import EVENT_TYPES
 from iceberg.schema import iceberg_schema
 from udfs.route import ROUTES
@@ -70,3 +71,20 @@ def test_the_lakes_tables_for_plain_sql_have_the_columns_that_it_fills():
     assert {table.name for table in plain_tables()} == set(EVENT_TABLES)
     for table in plain_tables():
         assert [field.name for field in iceberg_schema(table).fields] == list(columns(OUTPUTS[table.name]))
+
+
+def test_what_an_endless_source_gives_is_what_the_other_gives():
+    records, endless = (
+        re.sub(r"\s*/\*.*?\*/", "", statement(f"{folder}/source/records.sql")).strip()
+        for folder in ("recorded", "endless")
+    )
+    assert endless == records
+    events = statement("endless/source/events.sql").replace("WITH ('source.monitor-interval' = '1 h') ", "")
+    assert events.strip() == statement("plain/source/events.sql").strip()
+
+
+def test_statements_for_discarding_sinks_come_before_those_that_they_replace():
+    for way in (OURS, SQL_WAY, PER_EVENT):
+        folders = [SQL / name for name in (*way.discarding, *way.statements)]
+        source = "records.sql" if way.takes_records else "events.sql"
+        assert next(folder.name for folder in folders if (folder / "source" / source).exists()) == "endless"

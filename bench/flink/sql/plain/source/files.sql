@@ -1,0 +1,45 @@
+-- Files of events, one JSON object a line; arrays of mixed types stay JSON.
+CREATE TEMPORARY TABLE files (
+  `type` STRING,
+  event_id STRING,
+  version BIGINT,
+  room_id STRING,
+  session_id STRING,
+  user_id STRING,
+  ordering_key STRING,
+  `sequence` BIGINT,
+  occurred_at BIGINT,
+  received_at BIGINT,
+  payload ROW<
+    `document_id` STRING,
+    `base_sequence` BIGINT,
+    `patches` STRING,
+    `parents` STRING,
+    `checksum` BIGINT,
+    `position` BIGINT,
+    `characters` BIGINT,
+    `selection` ARRAY<BIGINT>,
+    `display_name` STRING,
+    `client` STRING,
+    `reason` STRING,
+    `text` STRING,
+    `reply_to` STRING,
+    `execution_id` STRING,
+    `language` STRING,
+    `image` STRING,
+    `worker_id` STRING,
+    `outcome` STRING,
+    `exit_code` BIGINT,
+    `cpu_ms` BIGINT,
+    `wall_ms` BIGINT,
+    `peak_memory_bytes` BIGINT,
+    `stream` STRING,
+    `chunk` BIGINT
+  >,
+  read_at AS PROCTIME()
+) WITH (
+  'connector' = 'filesystem',
+  'path' = '$stream_name',
+  'source.path.regex-pattern' = '.*[.]jsonl',
+  'format' = 'json'
+)

@@ -1,0 +1,88 @@
+"""The suite of memory: whether the job's stays as it is over ten million events in the same rooms."""
+
+import shutil
+import statistics
+from collections.abc import Sequence
+from typing import Final
+
+from bench.contender import Contender, ContenderError
+from bench.flink_contenders import FlinkContender, flink_contenders
+from bench.flink_samples import Sample, Watched
+from bench.input import Input, InputSpec, prepared
+from bench.results import Origin, Result, figure
+from bench.suite import Outcome, Plan
+from codewave.contract.limits import MIB
+from codewave.errors import CodewaveError
+from codewave.local.settings import LocalSettings
+
+INPUT: Final = InputSpec(events=10_000_000, lines=False)
+"""Records of 50 events, 200 rooms."""
+FILLED: Final = 2_000_000
+"""Events until Java has its heap, RocksDB its buffers and Python its modules; what grows after them would go on."""
+_MILLION: Final = 1_000_000
+_CONTENDER: Final = "ours-discard"
+
+
+class Memory:
+    """The suite."""
+
+    name = "memory"
+    title = "Memory over ten million events"
+    share = 0.16
+
+    def contenders(self, settings: LocalSettings) -> list[Contender]:  # noqa: ARG002 -- nobody contends
+        """None: the job alone is measured."""
+        return []
+
+    def run(self, plan: Plan, taking_part: Sequence[Contender]) -> Outcome:  # noqa: ARG002
+        """Run the job once."""
+        contender = next(one for one in flink_contenders() if one.name == _CONTENDER)
+        try:
+            plan.progress.begin(f"memory: {INPUT.events:,} events are made")
+            data = prepared(INPUT, plan.settings.data / "bench" / "input")
+            plan.progress.begin(f"memory: {INPUT.events:,} events through the job")
+            watched = _watch(contender, data)
+        except CodewaveError as error:
+            plan.progress.say(str(error), style="red")
+            return Outcome(failures=[str(error)])
+        finally:
+            contender.close()
+        return Outcome(results_of(watched, plan.where))
+
+
+def _watch(contender: FlinkContender, data: Input) -> Watched:
+    """Run the job, and keep neither the input nor its table: gigabytes that nothing else needs."""
+    try:
+        watched = contender.watch(data)
+        if (stored := contender.stored(watched)) != data.distinct:
+            raise ContenderError(f"{contender.name}: put out {stored:,} events, not {data.distinct:,}")
+    finally:
+        contender.forget(data)
+        shutil.rmtree(data.folder, ignore_errors=True)
+    return watched
+
+
+def results_of(watched: Watched, where: Origin) -> list[Result]:
+    """How memory was and grew once all was filled."""
+    filled = [sample for sample in watched.samples if sample.events >= FILLED]
+    half = len(filled) // 2
+    if not half:
+        raise ContenderError(f"memory: nothing was seen of the job after {FILLED:,} events")
+    return [
+        figure("memory: growth", [growth(filled) / MIB], "MiB/million events", where),
+        figure("memory: first half", [_median(filled[:half])], "MiB", where),
+        figure("memory: second half", [_median(filled[half:])], "MiB", where),
+        figure("memory: highest", [max(sample.rss_bytes for sample in watched.samples) / MIB], "MiB", where),
+    ]
+
+
+def growth(samples: Sequence[Sample]) -> float:
+    """Bytes that come with a million events, by the straight line that fits all samples best."""
+    slope, _ = statistics.linear_regression(
+        [sample.events / _MILLION for sample in samples], [float(sample.rss_bytes) for sample in samples]
+    )
+    return slope
+
+
+def _median(samples: Sequence[Sample]) -> float:
+    return statistics.median(sample.rss_bytes for sample in samples) / MIB
