@@ -137,12 +137,14 @@ class Step:
     def _place_together(self, batch: Batch, record: Record) -> None:
         """Place the events of every ordering key of which nothing waits, all at once; of other keys one by one."""
         events, rules = batch.events, self._rules
-        roomy = len(batch.body) <= rules.pending_bytes and len(self._state.waiting) < rules.waiting_keys
+        runs = batch.runs()
+        # Where bounds might be reached while the record is placed, it matters which event came before which.
+        roomy = len(batch.body) <= rules.pending_bytes and len(self._state.waiting) + len(runs) <= rules.waiting_keys
         left_out: list[int] = []
         apart: list[int] = []
         waited: list[int] = []
         ordered = events
-        for ordering_key, run in batch.runs().items():
+        for ordering_key, run in runs.items():
             key, positions = self._keys[ordering_key], run.positions
             prints = [batch.fingerprints[position] for position in positions]
             if run.next and seq.offer_run(key, run.first, prints, rules):

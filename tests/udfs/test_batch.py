@@ -167,10 +167,14 @@ def _order(row: Any) -> Any:
     return str(getattr(row, "ordering_key", "") or getattr(row, "execution_id", "") or getattr(row, "document_id", ""))
 
 
-@given(data=st.data())
-def test_whatever_comes_together_or_one_by_one_makes_the_same(data: st.DataObject) -> None:
-    moments = data.draw(schedules(Rules(), keys=(*KEYS, "execution:run-1")))
-    together, slow = Stream(rules=Rules()), SlowStream(rules=Rules())
+BOUNDS = [Rules(), Rules(waiting_keys=2), Rules(pending_events=3, pending_bytes=900, holes=2, fingerprints=4)]
+"""Those of the contract, and such that a few events reach."""
+
+
+@given(data=st.data(), rules=st.sampled_from(BOUNDS))
+def test_whatever_comes_together_or_one_by_one_makes_the_same(data: st.DataObject, rules: Rules) -> None:
+    moments = data.draw(schedules(rules, keys=(*KEYS, "execution:run-1")))
+    together, slow = Stream(rules=rules), SlowStream(rules=rules)
     for moment in moments:
         for stream in (together, slow):
             stream.take(record(moment.events), arrived_at=moment.at)
@@ -216,6 +220,17 @@ def test_in_whatever_order_they_come_events_of_a_key_become_the_same(
             stream.send(*[rooms.chat(number, event_id=rooms.uuid7(which, number)) for number, which in order])
             stream.send(*[rooms.chat(number, event_id=rooms.uuid7("a", number)) for number in (2, 6, 1)], after_ms=9)
         assert settled(together) == settled(slow), order
+
+
+@pytest.mark.parametrize("waiting_keys", [1, 2, 3])
+def test_a_key_that_waits_within_a_record_counts_among_those_that_may(waiting_keys: int) -> None:
+    rules = Rules(waiting_keys=waiting_keys)
+    together, slow = Stream(rules=rules), SlowStream(rules=rules)
+    grace = [rooms.chat(number, by=rooms.GRACE) for number in (3, 2, 1)]
+    for stream in (together, slow):
+        stream.send(rooms.edit(2))
+        stream.send(rooms.chat(3), *grace)
+    assert settled(together) == settled(slow)
 
 
 def _numbered(make: Any, number: int, following: dict[Any, int], writers: list[rooms.Writer]) -> Any:
