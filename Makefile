@@ -29,9 +29,17 @@ run: setup ## start the local stack, play a workload through it, print what arri
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
 	$(UV) run --frozen codewave run $(RUN_OPTIONS)
 
+# System tests wait most of the time: the others run beside them, and are shown at the end.
 test: setup ## every test, unit to system
-	$(UV) run --frozen pytest -m 'not system'
-	$(UV) run --frozen pytest -m system
+	log=$$(mktemp) unit=
+	trap '[ -z "$$unit" ] || kill $$unit 2>/dev/null || true; rm -f "$$log"' EXIT
+	echo "test: unit tests run beside the system tests; what they say comes last" >&2
+	nice -n 10 $(UV) run --frozen pytest -m 'not system' --durations=15 >"$$log" 2>&1 & unit=$$!
+	system_failed=0 unit_failed=0
+	$(UV) run --frozen pytest -m system --durations=40 || system_failed=$$?
+	wait $$unit || unit_failed=$$?
+	cat "$$log"
+	if [ $$system_failed$$unit_failed != 00 ]; then echo "test: system tests ended with $$system_failed, unit tests with $$unit_failed" >&2; exit 1; fi
 
 bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
 	$(UV) run --frozen python -m bench $(if $(FULL),--full)
