@@ -34,7 +34,9 @@ test: setup ## every test, unit to system
 	log=$$(mktemp) unit=
 	trap '[ -z "$$unit" ] || kill $$unit 2>/dev/null || true; rm -f "$$log"' EXIT
 	echo "test: unit tests run beside the system tests; what they say comes last" >&2
+	set -m # or what runs in the background could not be interrupted, and some tests interrupt
 	nice -n 10 $(UV) run --frozen pytest -m 'not system' --durations=15 >"$$log" 2>&1 & unit=$$!
+	set +m
 	system_failed=0 unit_failed=0
 	$(UV) run --frozen pytest -m system --durations=40 || system_failed=$$?
 	wait $$unit || unit_failed=$$?
