@@ -27,6 +27,9 @@ _STREAM_DEADLINE_S: Final = 30.0
 _STOP_DEADLINE_S: Final = 1.0
 """It has nothing to save, and would otherwise wait up to 30 s for its clients to close their connections."""
 _POLL_S: Final = 0.1
+_SHARD_LIMIT: Final = "20000"
+"""Of all streams together: the emulator's own is 50, an AWS account's in its large regions is this many.
+https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
 
 def kinesis_client(settings: LocalSettings, *, retries: int = 3) -> "BaseClient":
@@ -135,6 +138,7 @@ def _spec(settings: LocalSettings) -> ProcessSpec:
             # It insists on a TLS port as well: any free one, that nobody is told.
             "KINESIS_MOCK_TLS_PORT": "0",
             "SHOULD_PERSIST_DATA": "false",
+            "SHARD_LIMIT": _SHARD_LIMIT,
             "LOG_LEVEL": "WARN",
         },
         ports=("kinesis",),

@@ -43,8 +43,9 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSett
 
 @pytest.fixture
 def fresh_namespace(shared_stack: LocalSettings, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """An empty namespace; its jobs are cancelled afterwards."""
+    """An empty namespace; afterwards its jobs are cancelled and its records, which live in memory, are let go."""
     from codewave.local.jobs import cancel_job, recorded_jobs
+    from codewave.local.kinesis import delete_stream
     from codewave.local.reset import create_namespace
 
     namespace = Namespace("t" + "".join(letter for letter in request.node.name if letter.isalnum()).lower()[-30:])
@@ -52,3 +53,4 @@ def fresh_namespace(shared_stack: LocalSettings, request: pytest.FixtureRequest)
     yield namespace
     for job in recorded_jobs(shared_stack, namespace):
         cancel_job(shared_stack, namespace, job.sinks)
+    delete_stream(shared_stack, namespace.name)

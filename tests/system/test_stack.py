@@ -138,6 +138,12 @@ def test_the_stream_of_the_live_namespace_exists(settings: LocalSettings) -> Non
     assert (stream["StreamStatus"], stream["OpenShardCount"]) == ("ACTIVE", settings.shards)
 
 
+def test_streams_may_have_more_shards_together_than_the_emulators_own_limit_of_fifty(settings: LocalSettings) -> None:
+    created = [kinesis.create_stream(settings, name, shards=30) for name in ("wide_one", "wide_two")]
+    assert created == [True, True]
+    assert [kinesis.delete_stream(settings, name) for name in ("wide_one", "wide_two")] == [True, True]
+
+
 def test_a_stream_is_created_once_and_deleted_once(settings: LocalSettings) -> None:
     created = [kinesis.create_stream(settings, "other", shards=3) for _ in range(2)]
     stream = kinesis.describe_stream(settings, "other")
