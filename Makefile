@@ -23,35 +23,44 @@ FULL ?=
 RUN_OPTIONS = $(if $(ROOMS),--rooms $(ROOMS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
   $(if $(SEED),--seed $(SEED)) $(if $(CHAOS),--chaos '$(CHAOS)') $(TRACE)
 
-.PHONY: run test bench check setup environment clean help
+.PHONY: run test bench airflow check setup environment clean help
 
 run: setup ## start the local stack, play a workload through it, print what arrived (TRACE= ROOMS= SECONDS= RATE= SEED= CHAOS=)
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
 	$(UV) run --frozen codewave run $(RUN_OPTIONS)
 
-# System tests wait most of the time: the others run beside them, and are shown at the end.
+# Tests of the whole stack wait most of the time: the others, and those of the DAGs, run beside them and are shown at the end.
 test: setup ## every test, unit to system
-	log=$$(mktemp) unit=
-	trap '[ -z "$$unit" ] || kill $$unit 2>/dev/null || true; rm -f "$$log"' EXIT
-	echo "test: unit tests run beside the system tests; what they say comes last" >&2
+	log=$$(mktemp) beside=
+	trap '[ -z "$$beside" ] || kill -- -$$beside 2>/dev/null || true; rm -f "$$log"' EXIT
+	echo "test: unit tests and those of the DAGs run beside the system tests; what they say comes last" >&2
+	run_beside() {
+	  local failed=0
+	  $(UV) run --frozen pytest -m 'not system' --durations=15 || failed=1
+	  $(UV) run --frozen pytest -m system tests/dags --durations=15 || failed=1
+	  return $$failed
+	}
 	set -m # or what runs in the background could not be interrupted, and some tests interrupt
-	nice -n 10 $(UV) run --frozen pytest -m 'not system' --durations=15 >"$$log" 2>&1 & unit=$$!
+	{ renice -n 10 $$BASHPID; run_beside; } >"$$log" 2>&1 & beside=$$!
 	set +m
-	system_failed=0 unit_failed=0
-	$(UV) run --frozen pytest -m system --durations=40 || system_failed=$$?
-	wait $$unit || unit_failed=$$?
+	system_failed=0 beside_failed=0
+	$(UV) run --frozen pytest -m system --ignore tests/dags --durations=40 || system_failed=$$?
+	wait $$beside || beside_failed=$$?
 	cat "$$log"
-	if [ $$system_failed$$unit_failed != 00 ]; then echo "test: system tests ended with $$system_failed, unit tests with $$unit_failed" >&2; exit 1; fi
+	if [ $$system_failed$$beside_failed != 00 ]; then echo "test: system tests ended with $$system_failed, those beside them with $$beside_failed" >&2; exit 1; fi
 
 bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
 	$(UV) run --frozen python -m bench $(if $(FULL),--full)
+
+airflow: setup ## Airflow's web page on the local lake, until Ctrl-C (`make run` fills the lake)
+	$(UV) run --frozen codewave dags web
 
 check: environment ## lint, format, types, layers, SQL lint
 	$(UV) run --frozen ruff check .
 	$(UV) run --frozen ruff format --check .
 	$(UV) run --frozen mypy
 	$(UV) run --frozen lint-imports --no-cache
-	$(UV) run --frozen sqlfluff lint --disable-progress-bar flink_jobs codewave/lake
+	$(UV) run --frozen sqlfluff lint --disable-progress-bar flink_jobs codewave/lake iceberg
 
 setup: environment ## install everything the local stack needs into .venv, .venv-flink and .cache
 	$(UV) run --frozen python -m codewave.local.install

@@ -1,7 +1,8 @@
-"""Athena SQL: one read-only statement, checked and translated for DuckDB."""
+"""Athena SQL: one read-only statement, checked, its parameters bound, and translated for DuckDB."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 import sqlglot
@@ -14,6 +15,9 @@ from codewave.errors import WrongUseError
 
 SQL_CHARACTERS: Final = 100_000
 """Longest statement; Athena's own limit is 262,144 bytes."""
+
+Parameter = datetime | date | int | str
+"""A value for a ``:name`` of a statement; times are in UTC."""
 
 _GLUE: Final = "awsdatacatalog"
 _ALLOWED_TABLE_FUNCTIONS: Final = (exp.Unnest, exp.GenerateSeries, exp.Values)
@@ -56,9 +60,64 @@ def translate(sql: str, namespace: str) -> Statement:
     tree = _parse(text)
     _refuse_writes(tree)
     _refuse_table_functions(tree)
-    tables = tuple(dict.fromkeys(_qualify_tables(tree, namespace)))
+    tables = tuple(dict.fromkeys(_qualify(table, namespace) for table in _lake_tables(tree)))
     _expand_structs(tree)
     return Statement("query", tables, tree.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE))
+
+
+def source_tables(sql: str) -> tuple[str, ...]:
+    """Names of the tables that a SELECT reads, in the order in which it names them first.
+
+    :raises WrongUseError: if it is not one SELECT over tables of the lake.
+    """
+    return tuple(dict.fromkeys(table.name.lower() for table in _lake_tables(parse_select(sql))))
+
+
+def parse_select(sql: str, parameters: Mapping[str, Parameter] | None = None) -> exp.Expr:
+    """A SELECT in Athena's dialect as a tree, each ``:name`` replaced by its value as a literal of its type.
+
+    :param parameters: None leaves the names where they are.
+    :raises WrongUseError: if it is not one SELECT over tables of the lake, or a name has no value.
+    """
+    tree = _parse(sql.strip().removesuffix(";"))
+    _refuse_writes(tree)
+    _refuse_table_functions(tree)
+    for placeholder in list(tree.find_all(exp.Placeholder)) if parameters is not None else []:
+        if parameters is None or placeholder.name not in parameters:
+            raise WrongUseError(f"query: no value for :{placeholder.name}")
+        placeholder.replace(_literal(parameters[placeholder.name]))
+    return tree
+
+
+def duckdb_sql(tree: exp.Expr, source: Callable[[str], exp.Expr]) -> str:
+    """A tree of :func:`parse_select` in DuckDB's dialect, every table of the lake replaced by ``source(name)``."""
+    for table in list(_lake_tables(tree)):
+        alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
+        table.replace(exp.Table(this=source(table.name.lower()), alias=alias.copy()))
+    _expand_structs(tree)
+    return tree.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+
+
+def athena_sql(tree: exp.Expr, database: str, snapshots: Mapping[str, int]) -> str:
+    """A tree of :func:`parse_select` for Athena itself: tables with their database, read at the snapshots given."""
+    for table in list(_lake_tables(tree)):
+        name = _qualify(table, database)
+        if name.table in snapshots:
+            snapshot = exp.Literal.number(snapshots[name.table])
+            table.set("version", exp.Version(this="VERSION", kind="AS OF", expression=snapshot))
+    return tree.sql("athena")
+
+
+def _literal(value: Parameter) -> exp.Expr:
+    match value:
+        case datetime():
+            text = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+            return exp.cast(exp.Literal.string(text), exp.DataType.build("TIMESTAMPTZ(6)"))
+        case date():
+            return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
+        case int():
+            return exp.Literal.number(value)
+    return exp.Literal.string(value)
 
 
 def _parse(text: str) -> exp.Expr:
@@ -83,11 +142,12 @@ def _refuse_table_functions(tree: exp.Expr) -> None:
             raise WrongUseError(f"query: {table.sql('athena')} is not a table of the lake")
 
 
-def _qualify_tables(tree: exp.Expr, namespace: str) -> Iterator[TableName]:
+def _lake_tables(tree: exp.Expr) -> Iterator[exp.Table]:
+    """Where a statement names a table of the lake, not a CTE of its own."""
     for scope in traverse_scope(tree):
         for source in scope.sources.values():
             if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
-                yield _qualify(source, namespace)
+                yield source
 
 
 def _qualify(table: exp.Table, namespace: str) -> TableName:

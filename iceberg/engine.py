@@ -1,7 +1,8 @@
 """Queries over the lake: the same SQL, run by DuckDB on this machine and by Athena on AWS."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -11,15 +12,17 @@ from msgspec import Struct
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
+from sqlglot import exp
 
 from codewave.errors import CodewaveError, WrongUseError
 from codewave.local.settings import LocalSettings
-from iceberg.athena import Statement, TableName, translate
+from iceberg.athena import Parameter, Statement, TableName, duckdb_sql, parse_select, translate
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXTENSIONS: Final = ("icu", "avro", "iceberg")
+_TIME_ZONES: Final = "icu"
+_EXTENSIONS: Final = ("avro", "iceberg")
 _MEMORY_LIMIT: Final = "2GB"
 _WRONG_QUERY: Final = (
     duckdb.ParserException,
@@ -46,6 +49,18 @@ class Engine(Protocol):
         :raises WrongUseError: for a statement that is refused, wrong, or names a table that is not there.
         """
 
+    def select(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, snapshots: Mapping[str, int] | None = None
+    ) -> "pa.Table":
+        """Run one SELECT in Athena's dialect, for programs.
+
+        :param parameters: a value for each ``:name`` of the statement; bound as a literal of its type.
+        :param snapshots: of tables that are to be read at a snapshot; the others are read at their newest.
+        :returns: the rows; times in UTC with microseconds, integer sums as decimals without places.
+        :raises WrongUseError: as :meth:`query`.
+        :raises CodewaveError: if the engine fails; the message says what to do.
+        """
+
 
 class DuckDbEngine:
     """DuckDB with its iceberg extension, over the files of a local warehouse.
@@ -64,25 +79,38 @@ class DuckDbEngine:
     def query(self, sql: str) -> QueryResult:
         """As :meth:`Engine.query`."""
         statement = translate(sql, self._namespace)
-        if statement.kind == "show_tables":
-            names = self._table_names(statement.tables[0].namespace)
-            return QueryResult(["tab_name"], [[name] for name in names])
-        if statement.kind == "describe":
-            return _describe(self._load(statement.tables[0]))
+        if statement.kind != "query":
+            return told_by_catalog(self._catalog, statement)
         return self._run(statement)
 
+    def select(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, snapshots: Mapping[str, int] | None = None
+    ) -> "pa.Table":
+        """As :meth:`Engine.select`; may be called by several threads at once."""
+        pinned = snapshots or {}
+        tree = parse_select(sql, parameters or {})
+        statement = duckdb_sql(tree, lambda table: self._scan(table, pinned.get(table)))
+        with _named_errors(), self._connection.cursor() as cursor:
+            return cursor.sql(statement).to_arrow_table()
+
+    def _scan(self, table: str, snapshot_id: int | None) -> exp.Expr:
+        metadata = load_table(self._catalog, TableName(self._namespace, table))
+        arguments: list[exp.Expr] = [exp.Literal.string(metadata.metadata_location)]
+        # Said only where it is an older one: its schema is older, too.
+        if snapshot_id is not None and snapshot_id != metadata.metadata.current_snapshot_id:
+            if metadata.snapshot_by_id(snapshot_id) is None:
+                raise CodewaveError(f"query: snapshot {snapshot_id} of {table} is gone; run it again")
+            arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot_id)))
+        return exp.Anonymous(this="iceberg_scan", expressions=arguments)
+
     def _run(self, statement: Statement) -> QueryResult:
-        try:
+        with _named_errors():
             for name in statement.tables:
                 self._pin(name)
-            return _result(self._connection.sql(statement.sql).to_arrow_table())
-        except _WRONG_QUERY as error:
-            raise WrongUseError(f"query: {str(error).splitlines()[0]}") from None
-        except duckdb.Error as error:
-            raise CodewaveError(f"query: {str(error).splitlines()[0]}") from error
+            return plain_values(self._connection.sql(statement.sql).to_arrow_table())
 
     def _pin(self, name: TableName) -> None:
-        location = self._load(name).metadata_location
+        location = load_table(self._catalog, name).metadata_location
         if self._pinned.get(name) == location:
             return
         schema, view = _quoted(name.namespace), f"{_quoted(name.namespace)}.{_quoted(name.table)}"
@@ -91,20 +119,39 @@ class DuckDbEngine:
         self._connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM iceberg_scan('{path}')")
         self._pinned[name] = location
 
-    def _load(self, name: TableName) -> Table:
-        try:
-            return self._catalog.load_table((name.namespace, name.table))
-        except NoSuchTableError:
-            known = ", ".join(self._table_names(name.namespace)) or "none"
-            raise WrongUseError(f"query: no table {name.table!r} in {name.namespace}; its tables: {known}") from None
 
-    def _table_names(self, namespace: str) -> list[str]:
-        try:
-            return sorted(table for _, table in self._catalog.list_tables(namespace))
-        except NoSuchNamespaceError:
-            raise WrongUseError(
-                f"query: the lake has no namespace {namespace!r}; `codewave tables apply --namespace …` makes one"
-            ) from None
+def told_by_catalog(catalog: Catalog, statement: Statement) -> QueryResult:
+    """The answer to SHOW TABLES or DESCRIBE, the same for every engine.
+
+    :raises WrongUseError: if the namespace or table is not there.
+    """
+    name = statement.tables[0]
+    if statement.kind == "show_tables":
+        return QueryResult(["tab_name"], [[table] for table in _table_names(catalog, name.namespace)])
+    fields = load_table(catalog, name).schema().fields
+    rows = [[field.name, str(field.field_type), field.doc or ""] for field in fields]
+    return QueryResult(["col_name", "data_type", "comment"], rows)
+
+
+def load_table(catalog: Catalog, name: TableName) -> Table:
+    """A table that a statement names.
+
+    :raises WrongUseError: if it is not there, with those that are.
+    """
+    try:
+        return catalog.load_table((name.namespace, name.table))
+    except NoSuchTableError:
+        known = ", ".join(_table_names(catalog, name.namespace)) or "none"
+        raise WrongUseError(f"query: no table {name.table!r} in {name.namespace}; its tables: {known}") from None
+
+
+def _table_names(catalog: Catalog, namespace: str) -> list[str]:
+    try:
+        return sorted(table for _, table in catalog.list_tables(namespace))
+    except NoSuchNamespaceError:
+        raise WrongUseError(
+            f"query: the lake has no namespace {namespace!r}; `codewave tables apply --namespace …` makes one"
+        ) from None
 
 
 def local_engine(settings: LocalSettings, namespace: str = "rooms") -> DuckDbEngine:
@@ -117,12 +164,33 @@ def local_engine(settings: LocalSettings, namespace: str = "rooms") -> DuckDbEng
     return DuckDbEngine(load_catalog(settings), namespace, settings.warehouse)
 
 
-def _connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except _WRONG_QUERY as error:
+        raise WrongUseError(f"query: {str(error).splitlines()[0]}") from None
+    except duckdb.Error as error:
+        raise CodewaveError(f"query: {str(error).splitlines()[0]}") from error
+
+
+def utc_connection(*extensions: str) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, its clock in UTC for every cursor, whatever the machine's zone is.
+
+    :param extensions: loaded besides the one that knows time zones.
+    """
     connection = duckdb.connect()
-    for name in _EXTENSIONS:
+    for name in (_TIME_ZONES, *extensions):
         connection.execute(f"LOAD '{_extension_file(name)}'")
-    folder = str(warehouse.resolve()).replace("'", "''")
+    # A cursor does not take over what was set for its connection alone.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
+    connection = utc_connection(*_EXTENSIONS)
+    folder = str(warehouse.resolve()).replace("'", "''")
     connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
     connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET allowed_directories = ['{folder}/', 'file://{folder}/']")
@@ -139,12 +207,8 @@ def _extension_file(name: str) -> Path:
     return folder / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
 
 
-def _describe(table: Table) -> QueryResult:
-    rows = [[field.name, str(field.field_type), field.doc or ""] for field in table.schema().fields]
-    return QueryResult(["col_name", "data_type", "comment"], rows)
-
-
-def _result(table: "pa.Table") -> QueryResult:
+def plain_values(table: "pa.Table") -> QueryResult:
+    """Rows as plain Python values; sums of integers are integers."""
     columns = [_values(column.to_pylist()) for column in table.columns]
     return QueryResult(list(table.column_names), [list(row) for row in zip(*columns, strict=True)])
 

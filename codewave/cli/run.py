@@ -52,8 +52,10 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
     """Start the stack, play a workload through the pipeline, and prove that nothing was lost, doubled or reordered.
 
     Starts from an empty namespace, waits until everything sent is stored, compares it with what was sent, rebuilds
-    every document, and leaves the stack and the job running. Exit 1 with the difference if anything is amiss.
+    every document, runs Airflow's DAGs, compares the ledger with what was sent, and leaves the stack and the job
+    running. Exit 1 with the difference if anything is amiss.
     """
+    from codewave.run.ledger import derive_and_compare
     from codewave.run.play import play
     from codewave.run.report import report_on, write_report
     from codewave.run.settle import FirstEvent, wait_until_stored
@@ -78,6 +80,8 @@ def _command(  # noqa: PLR0913, PLR0917 - one per option
         stored_at = time.monotonic()
     with progress_console.status("rebuilding every document"):
         report = report_on(settings, space, truth, result)
+    with _timed("derived tables"), progress_console.status("Airflow's DAGs over what was stored"):
+        report.add_ledger(derive_and_compare(settings, space, truth))
     report.events_per_second = round(truth.events / (stored_at - sent_from), 1)
     report.setup_seconds = float(os.environ.get(SETUP_SECONDS_VARIABLE, "0"))
     report.seconds_to_first_event = round(first_event.at - begin, 1) if first_event.at else None
@@ -135,6 +139,7 @@ def _show(settings: LocalSettings, truth: "Truth", report: "Report") -> None:
     )
     console.print(f"quarantined: {refused}")
     _show_documents(truth, report)
+    _show_ledger(report)
     console.print(
         f"{report.events_per_second:,.0f} events/s from sending to stored; set-up {report.setup_seconds:.0f} s; "
         f"first event searchable after {report.seconds_to_first_event} s"
@@ -154,6 +159,18 @@ def _show_documents(truth: "Truth", report: "Report") -> None:
         console.print(f"  {Path(trace.file).name}: document {trace.document_id}", markup=False, soft_wrap=True)
 
 
+def _show_ledger(report: "Report") -> None:
+    if (ledger := report.ledger) is None:
+        return
+    totals = ledger.ledger
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in totals.executions.items()) or "no executions"
+    verdict = "as sent" if not ledger.problems else "[red]not as sent[/red]"
+    console.print(
+        f"ledger: {outcomes}; {totals.cpu_ms:,} ms of CPU, {totals.wall_ms:,} ms elapsed: {verdict} "
+        f"({len(ledger.dags)} DAGs, {sum(ledger.dags.values()):.0f} s)"
+    )
+
+
 def _uv() -> str:
     """How to call uv here: where there was none, the project has its own."""
     own = PROJECT_ROOT / ".cache" / "bin"
@@ -170,6 +187,8 @@ def _show_where_to_go(settings: LocalSettings, truth: "Truth") -> None:
         f"document  {uv} run codewave document show {document}",
         f"search    {uv} run codewave search return",
         f"jobs      {uv} run codewave job status",
+        f"ledger    {uv} run codewave query 'SELECT outcome, SUM(counted) FROM executions GROUP BY outcome'",  # noqa: S608
+        "Airflow   make airflow",
         f"stop      {uv} run codewave down",
     )
     for line in lines:

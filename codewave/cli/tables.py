@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import Struct
 
+from codewave.cli.derive import derive_command
+from codewave.cli.maintenance import add_maintenance
 from codewave.cli.output import JsonOption, console, emit
 from codewave.errors import WrongUseError
 from codewave.local.namespace import LIVE, Namespace
@@ -32,10 +34,12 @@ class TableSummary(Struct):
 
 def register(app: typer.Typer) -> None:
     """Add ``tables``."""
-    group = typer.Typer(help="The lake's tables: create, evolve, look at.", no_args_is_help=True)
+    group = typer.Typer(help="The lake's tables: create, evolve, look at, derive.", no_args_is_help=True)
     group.command("apply")(_apply)
     group.command("list")(_list)
     group.command("describe")(_describe)
+    group.command("derive")(derive_command)
+    add_maintenance(group)
     app.add_typer(group, name="tables")
 
 
@@ -115,7 +119,7 @@ def _show_definitions(definitions: "list[TableDefinition]") -> None:
         console.print(f"{definition.description}\nOne row is {definition.row}.", markup=False)
         layout = f"partition {', '.join(definition.partition) or 'none'} · sort {', '.join(definition.sort)}"
         console.print(f"{layout} · kept {definition.retention_days} d · {definition.owner}", style="dim", markup=False)
-        table = Table("column", "type", "class", "description", show_edge=False)
+        table = Table("column", "type", "class", "access", "description", show_edge=False)
         for column in definition.columns:
             _add_column(table.add_row, column, "")
         console.print(table)
@@ -123,7 +127,7 @@ def _show_definitions(definitions: "list[TableDefinition]") -> None:
 
 def _add_column(add_row: "_AddRow", column: "Column", indent: str) -> None:
     kind = f"{column.type}{'' if column.required else '?'}"
-    add_row(f"{indent}{column.name}", kind, column.classification or "", column.description)
+    add_row(f"{indent}{column.name}", kind, column.classification or "", column.access_level, column.description)
     for field in column.fields:
         _add_column(add_row, field, f"{indent}  ")
 
@@ -131,4 +135,4 @@ def _add_column(add_row: "_AddRow", column: "Column", indent: str) -> None:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    _AddRow = Callable[[str, str, str, str], None]
+    _AddRow = Callable[[str, str, str, str, str], None]

@@ -19,6 +19,7 @@ from codewave.local.opensearch import search_answers, search_url
 from codewave.local.saved_states import choose_state, forget_old_runs, savepoint_folder
 from codewave.local.settings import PROJECT_ROOT, LocalSettings
 from codewave.local.submission import Launch, root_cause, submit
+from iceberg.lineage.runs import tell_stream_job
 
 _RUN_DEADLINE_S: Final = 120.0
 _SAVEPOINT_DEADLINE_S: Final = 120.0
@@ -96,7 +97,10 @@ def start_job(  # noqa: PLR0913, PLR0917 (the options of the command)
         drop_state_of_removed=drop_state_of_removed,
     )
     _wait_for_slots(rest, name, launch.parallelism)
-    return _start(settings, launch, properties)
+    info = _start(settings, launch, properties)
+    if main is None:
+        tell_stream_job(settings.data / "lake", namespace, sinks, info.id, "START")
+    return info
 
 
 def resume_job(  # noqa: PLR0913, PLR0917 (the options of the command)
@@ -150,6 +154,7 @@ def stop_job(settings: LocalSettings, namespace: Namespace, sinks: str = ALL_SIN
     request = rest.stop(job_id, savepoint_folder(settings, name).as_uri())
     folder = _finish_savepoint(rest, name, job_id, request)
     _wait_for_end(rest, name, job_id)
+    tell_stream_job(settings.data / "lake", namespace, sinks, job_id, "COMPLETE")
     return folder
 
 
@@ -169,6 +174,7 @@ def cancel_job(settings: LocalSettings, namespace: Namespace, sinks: str = ALL_S
     if job_id := _running_id(rest, name):
         rest.cancel(job_id)
         _wait_for_end(rest, name, job_id)
+        tell_stream_job(settings.data / "lake", namespace, sinks, job_id, "ABORT")
 
 
 def recorded_jobs(settings: LocalSettings, namespace: Namespace) -> list[JobInfo]:

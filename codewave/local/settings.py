@@ -35,6 +35,8 @@ class LocalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Flink's web page and REST interface."""
     flink_rpc_port: int = 6123
     flink_blob_port: int = 6124
+    airflow_port: int = 8080
+    """Airflow's web page and the interface of its tasks."""
 
     task_managers: int = 2
     """One-slot TaskManager processes."""
@@ -106,6 +108,12 @@ def load_settings(file: Path | None = None, environment: dict[str, str] | None =
     except msgspec.ValidationError as error:
         known = ", ".join(LocalSettings.__struct_fields__)
         raise WrongUseError(f"setting: {error}; known settings ({path.name} or {_PREFIX}<NAME>): {known}") from None
+
+
+def to_environment(settings: LocalSettings) -> dict[str, str]:
+    """The settings as variables by which :func:`load_settings` gives the same ones to another process."""
+    values = msgspec.to_builtins(settings) | {"data_folder": str(settings.data), "cache_folder": str(settings.cache)}
+    return {_PREFIX + name.upper(): str(value) for name, value in values.items()}
 
 
 def _from_environment(environment: dict[str, str]) -> dict[str, str]:

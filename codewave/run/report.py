@@ -11,6 +11,7 @@ from codewave.lake.documents import read_document
 from codewave.lake.reconcile import Reconciliation
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
+from codewave.run.ledger import LedgerReport
 from codewave.workload.truth import DocumentTruth, Truth
 from iceberg.engine import Engine, local_engine
 
@@ -21,7 +22,7 @@ class Report(Struct, kw_only=True):
     """``report.json``; fields may be added, none removed or renamed."""
 
     closes: bool
-    """Counts close, they are the truth's, indices hold the same, and every document is right."""
+    """Counts close, they are the truth's, indices hold the same, every document is right, and so is the ledger."""
     difference: int
     received: int
     stored: int
@@ -36,6 +37,15 @@ class Report(Struct, kw_only=True):
     setup_seconds: float = 0.0
     seconds_to_first_event: float | None = None
     """From the command's start, the set-up before it left out, until the first event could be searched."""
+    ledger: LedgerReport | None = None
+    """What the DAGs made of what was stored."""
+
+    def add_ledger(self, ledger: LedgerReport) -> None:
+        """Note what the DAGs made of what was stored; what is wrong with it counts as a difference."""
+        self.ledger = ledger
+        self.problems = [*self.problems, *ledger.problems][:_PROBLEMS]
+        self.difference += len(ledger.problems)
+        self.closes = self.closes and not ledger.problems
 
 
 def report_on(settings: LocalSettings, namespace: Namespace, truth: Truth, result: Reconciliation) -> Report:

@@ -45,7 +45,7 @@ def test_what_people_wrote_cannot_control_the_terminal(lake: ExampleLake) -> Non
 
 
 def test_an_unknown_table_is_wrong_use(lake: ExampleLake) -> None:  # noqa: F811, ARG001
-    with pytest.raises(WrongUseError, match="its tables: chat_messages"):
+    with pytest.raises(WrongUseError, match="its tables: billing_seals, chat_messages"):
         run("query", "SELECT * FROM nothing")
 
 
