@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench import guard, results
 from bench.contender import Contender
+from bench.derived_day import DerivedDay
 from bench.latency import Latency
 from bench.memory import Memory
 from bench.progress import Progress
@@ -22,7 +23,7 @@ from bench.suite import FULL, SHORT, Mode, Outcome, Plan, Suite, chosen
 from codewave.errors import CodewaveError
 from codewave.local.settings import PROJECT_ROOT, LocalSettings, load_settings
 
-SUITES: Final[tuple[Suite, ...]] = (SideBySide(), Scaling(), Memory(), Latency(), State())
+SUITES: Final[tuple[Suite, ...]] = (SideBySide(), Scaling(), Memory(), Latency(), DerivedDay(), State())
 """The first alone is the short mode."""
 CHARTS_FOLDER: Final = PROJECT_ROOT / "docs" / "performance"
 _NARROWEST: Final = 130

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TIME_ZONES: Final = "icu"
 _EXTENSIONS: Final = ("avro", "iceberg")
-_MEMORY_LIMIT: Final = "2GB"
+MEMORY_LIMIT: Final = "2GB"
 _WRONG_QUERY: Final = (
     duckdb.ParserException,
     duckdb.BinderException,
@@ -191,7 +191,7 @@ def utc_connection(*extensions: str) -> duckdb.DuckDBPyConnection:
 def _connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
     connection = utc_connection(*_EXTENSIONS)
     folder = str(warehouse.resolve()).replace("'", "''")
-    connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+    connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET allowed_directories = ['{folder}/', 'file://{folder}/']")
     connection.execute("SET enable_external_access = false")

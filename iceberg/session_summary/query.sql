@@ -1,28 +1,26 @@
 -- What each session did on one day, and how the executions that it asked for ended.
 WITH patches AS (
     SELECT
-        document_operations.event_id,
+        document_operations.session_id,
+        document_operations.room_id,
         SUM(LENGTH(p.inserted)) AS inserted,
         SUM(p.deleted) AS deleted
     FROM document_operations
     CROSS JOIN UNNEST(document_operations.patches) AS p (position, deleted, inserted)
     WHERE document_operations.received_at >= :interval_start AND document_operations.received_at < :interval_end
-    GROUP BY document_operations.event_id
+    GROUP BY document_operations.session_id, document_operations.room_id
 ),
 
 events AS (
     SELECT
-        document_operations.session_id,
-        document_operations.room_id,
-        document_operations.user_id,
-        document_operations.type,
-        document_operations.received_at,
-        CAST(NULL AS VARCHAR) AS execution_id,
-        patches.inserted,
-        patches.deleted
+        session_id,
+        room_id,
+        user_id,
+        type,
+        received_at,
+        CAST(NULL AS VARCHAR) AS execution_id
     FROM document_operations
-    LEFT JOIN patches ON document_operations.event_id = patches.event_id
-    WHERE document_operations.received_at >= :interval_start AND document_operations.received_at < :interval_end
+    WHERE received_at >= :interval_start AND received_at < :interval_end
     UNION ALL
     SELECT
         session_id,
@@ -30,9 +28,7 @@ events AS (
         user_id,
         type,
         received_at,
-        CAST(NULL AS VARCHAR) AS execution_id,
-        0 AS inserted,
-        0 AS deleted
+        CAST(NULL AS VARCHAR) AS execution_id
     FROM presence_events
     WHERE received_at >= :interval_start AND received_at < :interval_end
     UNION ALL
@@ -42,9 +38,7 @@ events AS (
         user_id,
         type,
         received_at,
-        CAST(NULL AS VARCHAR) AS execution_id,
-        0 AS inserted,
-        0 AS deleted
+        CAST(NULL AS VARCHAR) AS execution_id
     FROM chat_messages
     WHERE received_at >= :interval_start AND received_at < :interval_end
     UNION ALL
@@ -55,9 +49,7 @@ events AS (
         user_id,
         type,
         received_at,
-        execution_id,
-        0 AS inserted,
-        0 AS deleted
+        execution_id
     FROM execution_events
     WHERE received_at >= :interval_start AND received_at < :interval_end AND type = 'execution.queued'
 ),
@@ -71,8 +63,6 @@ activity AS (
         MAX(received_at) AS last_at,
         COUNT(*) AS events,
         SUM(CASE WHEN type = 'document.edited' THEN 1 ELSE 0 END) AS edits,
-        SUM(COALESCE(inserted, 0)) AS characters_inserted,
-        SUM(COALESCE(deleted, 0)) AS characters_deleted,
         SUM(CASE WHEN type = 'chat.posted' THEN 1 ELSE 0 END) AS messages,
         COUNT(DISTINCT execution_id) AS executions_queued
     FROM events
@@ -107,8 +97,8 @@ SELECT
     ) AS length_ms,
     COALESCE(activity.events, 0) AS events,
     COALESCE(activity.edits, 0) AS edits,
-    COALESCE(activity.characters_inserted, 0) AS characters_inserted,
-    COALESCE(activity.characters_deleted, 0) AS characters_deleted,
+    COALESCE(patches.inserted, 0) AS characters_inserted,
+    COALESCE(patches.deleted, 0) AS characters_deleted,
     COALESCE(activity.messages, 0) AS messages,
     COALESCE(activity.executions_queued, 0) AS executions_queued,
     COALESCE(ended.executions_ended, 0) AS executions_ended,
@@ -116,3 +106,4 @@ SELECT
     COALESCE(ended.cpu_ms, 0) AS cpu_ms
 FROM activity
 FULL JOIN ended ON activity.session_id = ended.session_id AND activity.room_id = ended.room_id
+LEFT JOIN patches ON activity.session_id = patches.session_id AND activity.room_id = patches.room_id
