@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from rich import filesize
 
 from codewave.cli.output import JsonOption, console, emit, progress_console
 from codewave.local.namespace import LIVE
@@ -30,7 +31,6 @@ TablesArgument = Annotated[list[str] | None, typer.Argument(help="Default: every
 NamespaceOption = Annotated[str, typer.Option(help="Namespace of the lake.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
-_MEGABYTE = 1_000_000
 _Done = TypeVar("_Done")
 
 
@@ -185,10 +185,11 @@ def _shown(line: Callable[[Any], str | None]) -> Callable[[list[Any]], None]:
 def _compacted(done: "Compacted") -> str | None:
     if not done.files_before:
         return None
-    result = "" if done.dry_run else f" became {done.files_after:,}, {done.bytes_after / _MEGABYTE:,.1f} MB"
+    result = "" if done.dry_run else f" became {done.files_after:,}, {filesize.decimal(done.bytes_after)}"
     again = f"; started over for {done.started_over} groups of files" if done.started_over else ""
     before = (
-        f"{done.files_before:,} files of {len(done.partitions):,} partitions, {done.bytes_before / _MEGABYTE:,.1f} MB"
+        f"{done.files_before:,} files of {_counted(len(done.partitions), 'partition')}, "
+        f"{filesize.decimal(done.bytes_before)}"
     )
     return f"{before}{result}; {done.rows:,} rows{again}"
 
@@ -213,7 +214,7 @@ def _removed(done: "OrphansRemoved") -> str | None:
     if not done.files_removed:
         return None
     return (
-        f"{done.files_removed:,} of {done.files_found:,} files removed, {done.size_bytes / _MEGABYTE:,.1f} MB: "
+        f"{done.files_removed:,} of {done.files_found:,} files removed, {filesize.decimal(done.size_bytes)}: "
         f"{done.list_file}"
     )
 
@@ -222,6 +223,10 @@ def _retained(done: "Retained") -> str | None:
     if not done.rows:
         return None
     return (
-        f"{done.rows:,} rows taken out, {len(done.partitions):,} partitions before "
+        f"{done.rows:,} rows taken out, {_counted(len(done.partitions), 'partition')} before "
         f"{done.before:%Y-%m-%d}: {done.partitions[0]} to {done.partitions[-1]}"
     )
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
