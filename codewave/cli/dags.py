@@ -13,6 +13,8 @@ from codewave.local.settings import load_settings
 if TYPE_CHECKING:
     from codewave.orchestration.runs import DagInfo, DagResult
 
+_NEW_ROWS = "has new rows"
+_BY_SOURCES = "new rows in its sources"
 _MARKS = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "dim"}
 
 
@@ -37,11 +39,26 @@ def _list(as_json: JsonOption = False) -> None:
 def _show_dags(dags: "list[DagInfo]") -> None:
     from rich.table import Table
 
-    table = Table("DAG", "runs", "deadline", "owner", "what it does", show_edge=False)
+    table = Table(show_edge=False)
+    for heading in ("DAG", "deadline", "owner"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("runs", max_width=24)
+    table.add_column("what it does")
     for dag in dags:
         deadline = f"{dag.deadline_seconds / 60:.0f} min" if dag.deadline_seconds else ""
-        table.add_row(dag.name, dag.schedule, deadline, dag.owner, dag.description)
+        table.add_row(dag.name, deadline, dag.owner, _short(dag.schedule), _about(dag))
     console.print(table)
+
+
+def _short(schedule: str) -> str:
+    """A derived table's many sources are on its own page."""
+    return _BY_SOURCES if schedule.endswith(_NEW_ROWS) else schedule
+
+
+def _about(dag: "DagInfo") -> str:
+    """The first sentence, without what the name says already."""
+    told = dag.description.split(": ", maxsplit=1)[-1] if dag.name.startswith("derive_") else dag.description
+    return told.split(". ", maxsplit=1)[0].removesuffix(".")
 
 
 def _run(

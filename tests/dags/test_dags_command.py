@@ -37,6 +37,14 @@ def test_the_dags_are_listed_with_when_they_run_and_by_when_they_end():
     assert dags["derive_executions"]["owner"] == "billing"
 
 
+def test_people_see_a_line_of_each_and_not_all_the_sources_of_a_derived_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["dags", "list"], catch_exceptions=False).stdout
+    (line,) = [line for line in shown.splitlines() if "derive_executions" in line]
+    assert "new rows in its sources" in line
+    assert "The ledger that billing reads" in line
+
+
 def test_dags_run_one_after_the_other_and_say_what_became_of_each_task(lake: LakeOfDags):
     lake.take(chat(1))
     code, found = codewave("dags", "run", "lake_watch", "freshness")
