@@ -29,26 +29,25 @@ run: setup ## start the local stack, play a workload through it, print what arri
 	export CODEWAVE_SETUP_SECONDS=$$(.venv/bin/python -c 'import time; print(round(time.time() - $(STARTED), 1))')
 	$(UV) run --frozen codewave run $(RUN_OPTIONS)
 
-# Tests that strike the whole stack wait a good part of their time: all others run beside them and are shown at the end.
+# Tests of the whole stack wait most of the time: all others run beside them and are shown at the end.
 test: setup ## every test, unit to system
 	log=$$(mktemp) beside=
 	trap '[ -z "$$beside" ] || kill -- -$$beside 2>/dev/null || true; rm -f "$$log"' EXIT
-	echo "test: all others run beside tests/system/faults; what they say comes last" >&2
+	echo "test: all others run beside those of the whole stack; what they say comes last" >&2
 	run_beside() {
 	  local failed=0
 	  $(UV) run --frozen pytest -m 'not system' --durations=15 || failed=1
 	  $(UV) run --frozen pytest -m system --ignore tests/system --durations=15 || failed=1
-	  $(UV) run --frozen pytest tests/system --ignore tests/system/faults --durations=15 || failed=1
 	  return $$failed
 	}
 	set -m # or what runs in the background could not be interrupted, and some tests interrupt
 	{ renice -n 10 $$BASHPID; run_beside; } >"$$log" 2>&1 & beside=$$!
 	set +m
-	faults_failed=0 beside_failed=0
-	$(UV) run --frozen pytest tests/system/faults --durations=40 || faults_failed=$$?
+	system_failed=0 beside_failed=0
+	$(UV) run --frozen pytest tests/system --durations=40 || system_failed=$$?
 	wait $$beside || beside_failed=$$?
 	cat "$$log"
-	if [ $$faults_failed$$beside_failed != 00 ]; then echo "test: tests/system/faults ended with $$faults_failed, those beside them with $$beside_failed" >&2; exit 1; fi
+	if [ $$system_failed$$beside_failed != 00 ]; then echo "test: system tests ended with $$system_failed, those beside them with $$beside_failed" >&2; exit 1; fi
 
 bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
 	$(UV) run --frozen python -m bench $(if $(FULL),--full)
