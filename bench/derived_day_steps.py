@@ -5,7 +5,6 @@ A round works on a copy of the day's catalog file: it sees the day's files, and 
 """
 
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,8 +19,7 @@ from sqlglot import exp
 
 from bench.contender import ContenderError
 from bench.derived_day_input import CATALOG_FILE, DAY, open_lake, records
-from bench.program import highest_memory_bytes
-from codewave.local.settings import PROJECT_ROOT
+from bench.program import answer_of, highest_memory_bytes
 from iceberg.apply import apply_definitions
 from iceberg.athena import duckdb_sql, parse_select, source_tables
 from iceberg.billing import close_day
@@ -41,7 +39,6 @@ TABLES: Final = (
 )
 """In an order in which each finds what it reads."""
 _TIMEOUT_S: Final = 900.0
-_TOLD_LINES: Final = 15
 
 T = TypeVar("T")
 
@@ -70,16 +67,7 @@ def run_step(step: str, work: Path, table: str) -> Step:
     :raises ContenderError: with the end of what it said, if it fails.
     """
     command = [sys.executable, "-m", "bench.derived_day_steps", step, str(work), table]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, cwd=PROJECT_ROOT, timeout=_TIMEOUT_S, check=False, text=True
-        )
-    except subprocess.TimeoutExpired:
-        raise ContenderError(f"{table}, {step}: took longer than {_TIMEOUT_S:.0f} s") from None
-    if done.returncode:
-        told = "\n".join(done.stderr.splitlines()[-_TOLD_LINES:])
-        raise ContenderError(f"{table}, {step}: ended with {done.returncode}:\n{told}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Step)
+    return answer_of(f"{table}, {step}", command, Step, _TIMEOUT_S)
 
 
 def begin_round(day: Path, work: Path) -> Lake:

@@ -8,7 +8,7 @@ import sys
 import time
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,6 +19,26 @@ from codewave.local.settings import PROJECT_ROOT
 _TIMEOUT_S: Final = 1_800.0
 _TOLD_LINES: Final = 15
 _STATUS: Final = Path("/proc/self/status")
+
+
+T = TypeVar("T")
+
+
+def answer_of(name: str, command: list[str], kind: type[T], timeout_s: float = _TIMEOUT_S) -> T:
+    """Run a program in a process of its own, and read what it prints last: one JSON value.
+
+    :param name: what it is called in an error.
+    :param kind: of the value.
+    :raises ContenderError: with the end of what the program said, if it fails or takes too long.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, cwd=PROJECT_ROOT, timeout=timeout_s, check=False, text=True)
+    except subprocess.TimeoutExpired:
+        raise ContenderError(f"{name}: took longer than {timeout_s:.0f} s") from None
+    if done.returncode:
+        told = "\n".join(done.stderr.splitlines()[-_TOLD_LINES:])
+        raise ContenderError(f"{name}: ended with {done.returncode}:\n{told}")
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=kind)
 
 
 class ProgramContender:
@@ -39,16 +59,7 @@ class ProgramContender:
         """
         files = [str(path) for pair in zip_longest(data.records, data.events, fillvalue="") for path in pair]
         command = [*self._command, str(data.count), repr(time.time()), *files]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, cwd=PROJECT_ROOT, timeout=_TIMEOUT_S, check=False, text=True
-            )
-        except subprocess.TimeoutExpired:
-            raise ContenderError(f"{self.name}: took longer than {_TIMEOUT_S:.0f} s") from None
-        if done.returncode:
-            told = "\n".join(done.stderr.splitlines()[-_TOLD_LINES:])
-            raise ContenderError(f"{self.name}: ended with {done.returncode}:\n{told}")
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=Measurement)
+        return answer_of(self.name, command, Measurement)
 
     def close(self) -> None:
         """Nothing is left running."""

@@ -10,11 +10,11 @@ from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
 from codewave.workload.truth import Truth
 from iceberg.engine import local_engine
+from udfs.execution import LOST
 
 DAGS: Final = ("derived", "quality", "reliability_report")
 """What makes and checks tables; maintenance has nothing to do yet, and a billing day is closed once it is over."""
 
-LOST: Final = "lost"
 _TOTALS: Final = """
     SELECT
         outcome,
