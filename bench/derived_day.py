@@ -39,6 +39,7 @@ class DerivedDay:
     name = "derived_day"
     title = "Derived tables of a day"
     share = 0.1
+    apart = True
 
     def contenders(self, settings: LocalSettings) -> list[Contender]:  # noqa: ARG002 -- nobody contends
         """None: each table is compared with its own query."""

@@ -1,15 +1,17 @@
-"""The suite of memory: whether the job's stays as it is over ten million events in the same rooms."""
+"""The suite of memory: whether the job's stays as it is over ten million events in the same rooms, and its cost."""
 
 import shutil
 import statistics
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from bench.contender import Contender, ContenderError
 from bench.flink_contenders import FlinkContender, flink_contenders
 from bench.flink_samples import Sample, Watched
 from bench.input import Input, InputSpec, prepared
-from bench.results import Origin, Result, figure
+from bench.results import US_PER_EVENT, Origin, Result, figure
 from bench.suite import Outcome, Plan
 from codewave.contract.limits import MIB
 from codewave.errors import CodewaveError
@@ -28,7 +30,8 @@ class Memory:
 
     name = "memory"
     title = "Memory over ten million events"
-    share = 0.16
+    share = 0.2
+    apart = False
 
     def contenders(self, settings: LocalSettings) -> list[Contender]:  # noqa: ARG002 -- nobody contends
         """None: the job alone is measured."""
@@ -73,7 +76,21 @@ def results_of(watched: Watched, where: Origin) -> list[Result]:
         figure("memory: first half", [_median(filled[:half])], "MiB", where),
         figure("memory: second half", [_median(filled[half:])], "MiB", where),
         figure("memory: highest", [max(sample.rss_bytes for sample in watched.samples) / MIB], "MiB", where),
+        _compared_cost(filled, half, where),
     ]
+
+
+def _compared_cost(filled: Sequence[Sample], half: int, where: Origin) -> Result:
+    """What an event costs in the second half, when there is more state, beside the first."""
+    first, second = _cost(filled[: half + 1]), _cost(filled[half:])
+    result = figure("memory: cost in the second half", [second], US_PER_EVENT, where)
+    return msgspec.structs.replace(result, baseline="the first half", ratio=second / first)
+
+
+def _cost(samples: Sequence[Sample]) -> float:
+    """Microseconds of CPU time an event between the first and the last of them."""
+    first, last = samples[0], samples[-1]
+    return (last.cpu_seconds - first.cpu_seconds) / (last.events - first.events) * 1e6
 
 
 def growth(samples: Sequence[Sample]) -> float:

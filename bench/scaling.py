@@ -121,7 +121,8 @@ class Scaling:
 
     name = "scaling"
     title = "Scaling"
-    share = 0.17
+    share = 0.18
+    apart = False
 
     def contenders(self, settings: LocalSettings) -> list[Variant]:  # noqa: ARG002 -- the contenders read their own
         """Every measured point, in the order of the table."""

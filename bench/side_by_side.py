@@ -44,7 +44,8 @@ class SideBySide:
 
     name = "side_by_side"
     title = "Side by side"
-    share = 0.4
+    share = 0.43
+    apart = False
 
     def contenders(self, settings: LocalSettings) -> list[Contender]:
         """Everything that is compared, in the order of the table."""

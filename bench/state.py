@@ -21,7 +21,8 @@ class State:
 
     name = "state"
     title = "State"
-    share = 0.01
+    share = 0.005
+    apart = False
 
     def contenders(self, settings: LocalSettings) -> list[Contender]:  # noqa: ARG002 -- nobody contends
         """None: the functions alone are measured."""

@@ -28,7 +28,7 @@ class Mode(Struct, frozen=True):
 
 
 SHORT: Final = Mode("short", events=320_000, rounds=3, budget_s=250)
-FULL: Final = Mode("full", events=1_500_000, rounds=3, budget_s=2_100)
+FULL: Final = Mode("full", events=1_200_000, rounds=3, budget_s=2_250)
 """So many events that Java has compiled most of what is hot by the end of the warm-up, which takes it more than ten
 seconds of two cores; in the short mode it has not, and its share of the CPU time is told."""
 
@@ -63,6 +63,8 @@ class Suite(Protocol):
     title: str
     share: float
     """Its part of the time, in proportion to the other suites'."""
+    apart: bool
+    """Whether it takes part only where it is named: the others alone fill the time of a full run."""
 
     def contenders(self, settings: LocalSettings) -> Sequence[Contender]:
         """All that it measures, in the order of the table; nothing is started yet."""

@@ -36,3 +36,9 @@ def test_contenders_that_need_opensearch_are_left_to_the_full_mode_unless_named(
     assert "ours-iceberg " in short
     assert "ours-iceberg-search" not in short
     assert "ours-iceberg-search" in bench("--list", "--only", "ours-iceberg-search").stdout
+
+
+def test_the_derived_tables_are_measured_only_where_they_are_named():
+    suites = {line.split()[0] for line in bench("--list", "--full").stdout.splitlines()}
+    assert {"side_by_side", "scaling", "memory", "latency", "state"} == suites
+    assert "derived_day" in bench("--list", "--full", "--only", "derived_day").stdout
