@@ -55,6 +55,8 @@ class Written(Struct, gc=False):
     """How often it broke before it passed."""
     isolated: list[str] = []
     """What was kept out of it and why, without any content of events: for the log."""
+    ended: list[str] = []
+    """Of the ordering keys those that hardly an event comes of any more."""
 
 
 def take(start: Start, work: Work, outputs: frozenset[str]) -> Written:
@@ -70,7 +72,7 @@ def _run(step: Step, work: Work) -> Rows:
 
 def _written(state: RoomState, keys: KeyStates, rows: Rows, outputs: frozenset[str]) -> Written:
     batches = [(output, _encode(batch)) for output, batch in rows.items() if output in outputs]
-    return Written(state, write_room(state), list(keys.written()), rows, batches)
+    return Written(state, write_room(state), list(keys.written()), rows, batches, ended=keys.ended())
 
 
 class Allowance:

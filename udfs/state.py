@@ -63,6 +63,10 @@ class KeyStates:
         for ordering_key, state in self._touched.items():
             yield ordering_key, _encode(state)
 
+    def ended(self) -> list[str]:
+        """Each touched ordering key of an execution that has its outcome: hardly an event of it comes any more."""
+        return [key for key, state in self._touched.items() if state.execution and state.execution.outcome is not None]
+
 
 # Most bytes that MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md) takes, and the contract's longest
 # texts (codewave.contract.fields): an id is ASCII, of an ordering key and a label that is not sure.

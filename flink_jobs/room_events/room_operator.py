@@ -93,7 +93,7 @@ class RoomEvents(KeyedProcessFunction):
         self._room.update(written.room)
         for ordering_key, state in written.keys:
             self._keys.put(ordering_key, state)
-        self._cache.written(start.room_id, written.room, written.keys)
+        self._cache.written(start.room_id, written.room, written.keys, written.ended)
         at = next_timer(written.state, self._rules, start.now_ms)
         if at is not None and self._cache.is_new_timer(start.room_id, at):
             ctx.timer_service().register_processing_time_timer(at)

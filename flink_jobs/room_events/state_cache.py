@@ -5,7 +5,7 @@ what that subtask wrote last is what Flink would answer. Writing goes to Flink e
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from udfs.rules import DAY_MS
@@ -71,12 +71,17 @@ class StateCache:
 
         return cached.room, read
 
-    def written(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]]) -> None:
-        """Note what was written to Flink; the room was entered before."""
+    def written(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]], ended: Collection[str] = ()) -> None:
+        """Note what was written to Flink; the room was entered before.
+
+        :param ended: of the keys those that are not expected again: they make room for others.
+        """
         cached = self._rooms[room_id]
         cached.room = room
         for ordering_key, state in keys:
             self._remember(cached, ordering_key, state)
+        for ordering_key in ended:
+            self._forget(cached, ordering_key)
         while self._size > self._limit and len(self._rooms) > 1:
             self._drop(next(iter(self._rooms)))
         if self._size > self._limit:
@@ -104,6 +109,12 @@ class StateCache:
         cached.keys[ordering_key] = state
         cached.size += grown
         self._size += grown
+
+    def _forget(self, cached: CachedRoom, ordering_key: str) -> None:
+        state = cached.keys.pop(ordering_key)
+        shrunk = len(state or b"") + len(ordering_key) + _ENTRY_BYTES
+        cached.size -= shrunk
+        self._size -= shrunk
 
     def _drop(self, room_id: str) -> None:
         self._size -= self._rooms.pop(room_id).size

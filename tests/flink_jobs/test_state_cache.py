@@ -1,5 +1,7 @@
 """The cache answers what Flink would, asks it once, and stays within its bytes."""
 
+from collections.abc import Collection
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,12 +28,12 @@ class Flink:
     def cache(self, limit_bytes: int = 10_000) -> StateCache:
         return StateCache(self.room, self.key, limit_bytes)
 
-    def write(self, cache: StateCache, room: bytes, **keys: bytes) -> None:
+    def write(self, cache: StateCache, room: bytes, ended: Collection[str] = (), **keys: bytes) -> None:
         """Write as the operator does: to Flink, then note it."""
         self.rooms[self.at] = room
         for name, state in keys.items():
             self.keys[self.at, name] = state
-        cache.written(self.at, room, list(keys.items()))
+        cache.written(self.at, room, list(keys.items()), ended)
 
 
 STEPS = st.lists(
@@ -40,6 +42,7 @@ STEPS = st.lists(
         st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=3),
         st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.binary(max_size=300), max_size=3),
         st.sampled_from([0, 0, 1, ROOM_KEPT_MS]),
+        st.booleans(),
     ),
     max_size=40,
 )
@@ -49,12 +52,12 @@ STEPS = st.lists(
 def test_it_answers_what_flink_would(steps: list, limit_bytes: int) -> None:
     flink = Flink()
     cache, now_ms = flink.cache(limit_bytes), 0
-    for number, (flink.at, reads, writes, later_ms) in enumerate(steps):
+    for number, (flink.at, reads, writes, later_ms, first_ends) in enumerate(steps):
         now_ms += later_ms
         room, read = cache.enter(flink.at, now_ms)
         assert room == flink.rooms.get(flink.at)
         assert [read(name) for name in reads] == [flink.keys.get((flink.at, name)) for name in reads]
-        flink.write(cache, str(number).encode(), **writes)
+        flink.write(cache, str(number).encode(), list(writes)[:first_ends], **writes)
 
 
 def test_flink_is_asked_once_for_a_room_and_each_of_its_keys() -> None:
@@ -102,3 +105,17 @@ def test_a_timer_is_set_once_until_it_fires_or_another_is_set() -> None:
     cache.timer_fired("r1")
     assert cache.is_new_timer("r1", 5)
     cache.timer_fired("unknown")
+
+
+def test_keys_that_have_ended_take_no_room_from_those_in_use() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(limit_bytes=1_500), "r1"
+    cache.enter("r1", 0)
+    flink.write(cache, b"room", a=b"x" * 300)
+    for number in range(100):
+        name = f"execution{number}"
+        cache.enter("r1", 0)[1](name)
+        flink.write(cache, b"room", [name], **{name: b"x" * 300})
+    asked = flink.asked
+    assert cache.enter("r1", 0)[1]("a") == b"x" * 300
+    assert flink.asked == asked

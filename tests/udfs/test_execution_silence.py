@@ -8,7 +8,7 @@ from stream import ARRIVED_MS, Stream
 
 from udfs.rows import ExecutionOutcomeRow
 from udfs.rules import DEFAULT_RULES, Rules
-from udfs.state import RoomState, read_room
+from udfs.state import KeyStates, RoomState, read_room
 from udfs.timer import next_timer
 
 SILENCE_MS = DEFAULT_RULES.execution_silence_ms
@@ -169,3 +169,17 @@ def test_a_room_whose_clock_stands_still_is_looked_at_again_and_not_at_once():
         assert at is not None
         times.append(at)
     assert all(later > earlier for earlier, later in pairwise(times))
+
+
+def test_an_execution_has_ended_with_its_outcome_and_a_session_never():
+    def ended(stream: Stream) -> list[str]:
+        keys = KeyStates(stream.keys.get)
+        for ordering_key in stream.keys:
+            assert keys[ordering_key]
+        return keys.ended()
+
+    stream = running()
+    stream.send(chat(1))
+    assert ended(stream) == []
+    stream.send(finished(4))
+    assert ended(stream) == [f"execution:{EXECUTION}"]
