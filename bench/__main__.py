@@ -129,9 +129,9 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
     file = kept if whole else folder / "results" / name
     results.write(file, outcome.results)
     _say(f"results: {_shown(file)}")
-    if outcome.results and outcome.titles:
+    if outcome.results and (outcome.titles or outcome.drawn_unit):
         stem = f"{suite.name.replace('_', '-')}-{plan.mode.name}"
-        charts = _draw(CHARTS_FOLDER if whole else folder / "charts", stem, outcome)
+        charts = _draw(CHARTS_FOLDER if whole else folder / "charts", stem, suite, outcome)
         _say(f"charts: {', '.join(_shown(path) for path in charts)}")
     for failure in outcome.failures:
         _say(f"failed: {failure}", "red")
@@ -147,10 +147,13 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
     return not worse and not outcome.failures
 
 
-def _draw(folder: Path, stem: str, outcome: Outcome) -> list[Path]:
-    from bench.chart import draw
+def _draw(folder: Path, stem: str, suite: Suite, outcome: Outcome) -> list[Path]:
+    from bench.chart import draw, draw_figures
 
-    return draw(folder, stem, outcome.results, outcome.titles, outcome.off_scale)
+    if outcome.titles:
+        return draw(folder, stem, outcome.results, outcome.titles, outcome.off_scale)
+    drawn = [result for result in outcome.results if result.unit == outcome.drawn_unit]
+    return draw_figures(folder / stem, f"{suite.title}, {outcome.drawn_unit} (less is better)", drawn)
 
 
 def _say(text: str, style: str = "") -> None:

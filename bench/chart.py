@@ -10,6 +10,7 @@ _WIDTH_INCHES: Final = 9.0
 _BAR_INCHES: Final = 0.46
 _FRAME_INCHES: Final = 1.3
 _LABEL_CHARACTERS: Final = 38
+_OURS_PREFIX: Final = "ours"
 _OURS: Final = "#1f6f8b"
 _OTHERS: Final = "#9aa7b0"
 _INK: Final = "#222222"
@@ -24,7 +25,7 @@ def draw(
     :param off_scale: contenders that the chart of throughput leaves out.
     :returns: the files, a PNG and an SVG of each chart.
     """
-    where = f"{results[0].machine}; {results[0].date[:10]}, {results[0].commit}" if results else ""
+    where = _origin(results)
     charts = (
         (THROUGHPUT, "throughput", f"Throughput, {EVENTS_PER_S} (more is better)"),
         (CPU, "cpu", f"CPU time, {US_PER_EVENT} (less is better)"),
@@ -37,6 +38,19 @@ def draw(
         if bars:
             files += _draw_one(folder / f"{stem}-{suffix}", heading, where, bars)
     return files
+
+
+def draw_figures(path: Path, heading: str, results: list[Result]) -> list[Path]:
+    """Draw figures of one unit, in their order.
+
+    :param path: of the files, without what tells PNG from SVG.
+    :returns: both files.
+    """
+    return _draw_one(path, heading, _origin(results), [(_OURS_PREFIX, result.name, result) for result in results])
+
+
+def _origin(results: list[Result]) -> str:
+    return f"{results[0].machine}; {results[0].date[:10]}, {results[0].commit}" if results else ""
 
 
 def _bars(measure: str, results: list[Result], titles: dict[str, str]) -> list[tuple[str, str, Result]]:
@@ -70,7 +84,7 @@ def _fill(axes: Any, bars: list[tuple[str, str, Result]]) -> None:
         [value - (result.low or value) for value, (_, _, result) in zip(values, bars, strict=True)],
         [(result.high or value) - value for value, (_, _, result) in zip(values, bars, strict=True)],
     ]
-    colours = [_OURS if name.startswith("ours") else _OTHERS for name, _, _ in bars]
+    colours = [_OURS if name.startswith(_OURS_PREFIX) else _OTHERS for name, _, _ in bars]
     places = range(len(bars))
     axes.barh(places, values, xerr=spread, color=colours, height=0.62, error_kw={"ecolor": _INK, "capsize": 3})
     for place, value, above in zip(places, values, spread[1], strict=True):

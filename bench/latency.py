@@ -27,6 +27,7 @@ HOT_SHARE: Final = 50
 HOT: Final = 0.2
 """Its part of all events."""
 ROOMS: Final = 40
+MS: Final = "ms"
 SENT_PER_S: Final = "sent events/s"
 """Not guarded: the highest rate is known to an eighth, and what the emulator does is no concern of this project."""
 
@@ -222,7 +223,7 @@ def results_of(highest: float, found: dict[str, float], where: Origin) -> list[R
     """The results; what is beside a hot room is compared with what it is without one."""
     results = [figure("latency-highest-rate", [highest], SENT_PER_S, where)]
     for name, value in found.items():
-        result = figure(name, [value], "ms", where)
+        result = figure(name, [value], MS, where)
         baseline = name.replace("beside-hot-room-", "")
         if baseline != name and found[baseline]:
             result = msgspec.structs.replace(result, baseline=baseline, ratio=value / found[baseline])
@@ -259,4 +260,4 @@ class Latency:
             return Outcome(failures=[str(error)])
         finally:
             stack.close()
-        return Outcome(results_of(highest, found, plan.where))
+        return Outcome(results_of(highest, found, plan.where), drawn_unit=MS)

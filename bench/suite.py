@@ -54,6 +54,8 @@ class Outcome(Struct):
     """Contender → its name for people, in the order of the table."""
     off_scale: frozenset[str] = frozenset()
     """Contenders that no chart of throughput shows, as the others would be too small beside them."""
+    drawn_unit: str = ""
+    """Where nobody contends: the unit whose figures make a chart; none is drawn without."""
 
 
 class Suite(Protocol):

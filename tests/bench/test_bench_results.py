@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench import results
-from bench.chart import draw
+from bench.chart import draw, draw_figures
 from bench.contender import Measurement
 from bench.report import comparison_table, contender_table
-from bench.results import PER_CORE, RESULTS_FOLDER, Comparison, Origin, Result, compared, of_contender
+from bench.results import PER_CORE, RESULTS_FOLDER, Comparison, Origin, Result, compared, figure, of_contender
 from codewave.contract.limits import MIB
 
 WHERE = Origin("x86_64, 2 cores", "2026-01-01T00:00:00+00:00", "abc1234")
@@ -109,3 +109,11 @@ def test_charts_are_drawn_as_png_and_svg_with_the_contenders_names_and_figures(f
     ]
     text = (tmp_path / "side-by-side-throughput.svg").read_text(encoding="utf-8")
     assert all(label in text for label in ("our job", "another", "750", "abc1234"))
+
+
+def test_figures_in_which_nobody_contends_are_drawn_in_one_chart(tmp_path: Path):
+    delays = [figure("delay-p50", [12.0], "ms", WHERE), figure("delay-p99", [1_234.0], "ms", WHERE)]
+    files = draw_figures(tmp_path / "latency-full", "Latency, ms", delays)
+    assert [path.name for path in files] == ["latency-full.png", "latency-full.svg"]
+    text = files[1].read_text(encoding="utf-8")
+    assert all(label in text for label in ("Latency, ms", "delay-p50", "delay-p99", "1,234", "abc1234"))
