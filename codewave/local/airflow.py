@@ -23,6 +23,7 @@ from codewave.errors import CodewaveError, WrongUseError
 from codewave.local import processes
 from codewave.local.namespace import LIVE
 from codewave.local.processes import ProcessSpec
+from codewave.local.secret_file import write_secret
 from codewave.local.settings import LOOPBACK, PROJECT_ROOT, LocalSettings, to_environment
 from codewave.orchestration.runs import DagInfo, DagResult
 
@@ -74,8 +75,8 @@ def prepare_home(settings: LocalSettings, namespace: str = LIVE) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     if not password_file(settings).exists():
-        _write_private(password_file(settings), json.dumps({USER: secrets.token_urlsafe(_SECRET_BYTES)}))
-    _write_private(home / _CONFIG, _configuration(settings, namespace))
+        write_secret(password_file(settings), json.dumps({USER: secrets.token_urlsafe(_SECRET_BYTES)}))
+    write_secret(home / _CONFIG, _configuration(settings, namespace))
     _migrate(settings)
     return home
 
@@ -202,15 +203,6 @@ def _kept_secrets(file: Path) -> dict[str, str]:
         name: old.get(section, name, fallback="") or urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         for section, name in (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret"))
     }
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    draft = file.with_suffix(".new")
-    draft.touch(mode=0o600)
-    draft.chmod(0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
 
 
 def _migrate(settings: LocalSettings) -> None:

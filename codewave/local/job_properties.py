@@ -1,7 +1,6 @@
 """What the job is told: application properties in Managed Flink's form."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from codewave.errors import WrongUseError
 from codewave.local.namespace import Namespace
 from codewave.local.saved_states import checkpoint_folder, parse_time
+from codewave.local.secret_file import write_secret
 from codewave.local.settings import PROJECT_ROOT, LocalSettings
 
 SINKS: Final = ("raw", "lake", "search")
@@ -59,10 +59,7 @@ def job_properties(settings: LocalSettings, namespace: Namespace, sinks: str, st
 def write_properties(file: Path, properties: dict[str, str]) -> None:
     """Write the properties, readable by their owner alone: they hold the search password."""
     groups = [{"PropertyGroupId": PROPERTY_GROUP, "PropertyMap": properties}]
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        json.dump(groups, opened, indent=2)
+    write_secret(file, json.dumps(groups, indent=2))
 
 
 def release() -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from codewave.errors import CodewaveError
 from codewave.local.namespace import Namespace
+from codewave.local.secret_file import write_secret
 from codewave.local.settings import LOOPBACK, PROJECT_ROOT, LocalSettings
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def create_credentials(settings: LocalSettings) -> dict[str, str]:
         # The plugin asks for a password of many kinds of characters; random ones may lack one.
         known = {name: f"{secrets.token_urlsafe(_PASSWORD_BYTES)}-aA1" for name in (*USERS, "node")}
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_bytes(msgspec.json.encode(known))
+        write_secret(file, msgspec.json.encode(known).decode())
     return known
 
 

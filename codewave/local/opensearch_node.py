@@ -25,6 +25,7 @@ from codewave.local.opensearch import (
     search_credentials,
 )
 from codewave.local.processes import ProcessSpec
+from codewave.local.secret_file import write_secret
 from codewave.local.settings import LOOPBACK, PROJECT_ROOT, LocalSettings
 from codewave.local.toolchain import find_java, opensearch_home
 
@@ -139,7 +140,7 @@ def _prepare(settings: LocalSettings) -> None:
     _create_certificate(settings, password)
     _write_security(settings)
     (config / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
-    _write_secret(config / "opensearch.yml", yaml.safe_dump(_node_settings(settings, password)))
+    write_secret(config / "opensearch.yml", yaml.safe_dump(_node_settings(settings, password)))
     for path in [config, *config.rglob("*")]:
         path.chmod(0o700 if path.is_dir() else 0o600)
     for mine in (config, folder / "data", folder / "logs", folder / "tmp"):
@@ -251,7 +252,7 @@ def _write_security(settings: LocalSettings) -> None:
     users_file = target / "internal_users.yml"
     known = users_file.read_text(encoding="utf-8") if users_file.exists() else None
     shutil.copytree(_SECURITY_FILES, target, dirs_exist_ok=True)
-    _write_secret(users_file, known or _users_yaml(settings))
+    write_secret(users_file, known or _users_yaml(settings))
 
 
 def _users_yaml(settings: LocalSettings) -> str:
@@ -283,9 +284,3 @@ def _run_java(settings: LocalSettings, words: list[str], environment: dict[str, 
     if done.returncode != 0:
         raise CodewaveError(f"opensearch: {command[-1]}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
-
-
-def _write_secret(file: Path, text: str) -> None:
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text(text, encoding="utf-8")
