@@ -44,7 +44,7 @@ class SideBySide:
 
     name = "side_by_side"
     title = "Side by side"
-    share = 0.43
+    share = 0.41
     apart = False
 
     def contenders(self, settings: LocalSettings) -> list[Contender]:
