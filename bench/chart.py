@@ -1,14 +1,17 @@
 """Bar charts of results, as PNG and SVG."""
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from bench.results import CPU, EVENTS_PER_S, THROUGHPUT, US_PER_EVENT, Result, result_name
+from bench.suite import Curve
 
 _WIDTH_INCHES: Final = 9.0
 _BAR_INCHES: Final = 0.46
 _FRAME_INCHES: Final = 1.3
+_CURVE_INCHES: Final = 4.0
 _LABEL_CHARACTERS: Final = 38
 _OURS_PREFIX: Final = "ours"
 _OURS: Final = "#1f6f8b"
@@ -49,6 +52,18 @@ def draw_figures(path: Path, heading: str, results: list[Result]) -> list[Path]:
     return _draw_one(path, heading, _origin(results), [(_OURS_PREFIX, result.name, result) for result in results])
 
 
+def draw_curve(path: Path, heading: str, curve: Curve, results: list[Result]) -> list[Path]:
+    """Draw a line from nought up; as :func:`draw_figures`."""
+
+    def fill(axes: Any) -> None:
+        axes.plot(*zip(*curve.points, strict=True), color=_OURS)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(curve.up)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+    return _save(path, heading, f"{curve.across}; {_origin(results)}", _CURVE_INCHES, fill)
+
+
 def _origin(results: list[Result]) -> str:
     return f"{results[0].machine}; {results[0].date[:10]}, {results[0].commit}" if results else ""
 
@@ -61,18 +76,23 @@ def _bars(measure: str, results: list[Result], titles: dict[str, str]) -> list[t
 
 
 def _draw_one(path: Path, heading: str, where: str, bars: list[tuple[str, str, Result]]) -> list[Path]:
+    height = _FRAME_INCHES + _BAR_INCHES * len(bars)
+    return _save(path, heading, where, height, lambda axes: _fill(axes, bars))
+
+
+def _save(path: Path, heading: str, below: str, height: float, fill: Callable[[Any], None]) -> list[Path]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
     # Text stays text in an SVG, and the same results make the same file.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "codewave", "font.size": 10, "text.color": _INK}):
-        height = _FRAME_INCHES + _BAR_INCHES * len(bars)
         figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
         axes = figure.add_subplot()
-        _fill(axes, bars)
+        fill(axes)
+        axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(heading, loc="left", fontsize=12, fontweight="bold")
-        axes.set_xlabel(where, fontsize=8, loc="left")
+        axes.set_xlabel(below, fontsize=8, loc="left")
         figure.savefig(path.with_suffix(".png"), dpi=160)
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     return [path.with_suffix(".png"), path.with_suffix(".svg")]
@@ -96,5 +116,4 @@ def _fill(axes: Any, bars: list[tuple[str, str, Result]]) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, max(value + above for value, above in zip(values, spread[1], strict=True)) * 1.14)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

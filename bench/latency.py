@@ -37,8 +37,8 @@ _HALVINGS: Final = 3
 _STEP_S: Final = 16.0
 _SETTLE_S: Final = 4.0
 """Of a step, before the backlog is looked at."""
-_WARM_UP_RATE: Final = 1_000.0
-_WARM_UP_S: Final = 30.0
+_WARM_UP: Final = ((1_000.0, 30.0), (2_000.0, 20.0))
+"""Events a second, and for how many seconds: after the first alone, twice its rate may still be too much."""
 _PLAY_S: Final = 50.0
 _PLAY_SETTLE_S: Final = 10.0
 """Of a play, before delays count."""
@@ -122,7 +122,8 @@ class Run:
 
     def warm_up(self) -> None:
         """Play what is not looked at: in its first half minute the job is slower than it is ever after."""
-        self._send([self._part(ROOMS, _WARM_UP_RATE)], _WARM_UP_S, [])
+        for rate, seconds in _WARM_UP:
+            self._send([self._part(ROOMS, rate)], seconds, [])
 
     def is_sustained(self, rate: float) -> bool:
         """Play a step, and wait until all of it was received."""

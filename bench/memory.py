@@ -12,7 +12,7 @@ from bench.flink_contenders import FlinkContender, flink_contenders
 from bench.flink_samples import Sample, Watched
 from bench.input import Input, InputSpec, prepared
 from bench.results import US_PER_EVENT, Origin, Result, figure
-from bench.suite import Outcome, Plan
+from bench.suite import Curve, Outcome, Plan
 from codewave.contract.limits import MIB
 from codewave.errors import CodewaveError
 from codewave.local.settings import LocalSettings
@@ -50,7 +50,7 @@ class Memory:
             return Outcome(failures=[str(error)])
         finally:
             contender.close()
-        return Outcome(results_of(watched, plan.where))
+        return Outcome(results_of(watched, plan.where), curve=curve_of(watched))
 
 
 def _watch(contender: FlinkContender, data: Input) -> Watched:
@@ -78,6 +78,12 @@ def results_of(watched: Watched, where: Origin) -> list[Result]:
         figure("memory: highest", [max(sample.rss_bytes for sample in watched.samples) / MIB], "MiB", where),
         _compared_cost(filled, half, where),
     ]
+
+
+def curve_of(watched: Watched) -> Curve:
+    """How memory went."""
+    points = [(sample.events / _MILLION, sample.rss_bytes / MIB) for sample in watched.samples]
+    return Curve("million events", "MiB of the TaskManager (RSS)", points)
 
 
 def _compared_cost(filled: Sequence[Sample], half: int, where: Origin) -> Result:

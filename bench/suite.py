@@ -28,7 +28,7 @@ class Mode(Struct, frozen=True):
 
 
 SHORT: Final = Mode("short", events=320_000, rounds=3, budget_s=250)
-FULL: Final = Mode("full", events=1_200_000, rounds=3, budget_s=2_200)
+FULL: Final = Mode("full", events=1_200_000, rounds=3, budget_s=2_080)
 """So many events that Java has compiled most of what is hot by the end of the warm-up, which takes it more than ten
 seconds of two cores; in the short mode it has not, and its share of the CPU time is told."""
 
@@ -44,6 +44,15 @@ class Plan(Struct, frozen=True):
     """By :func:`time.monotonic`: after the first run of each contender, none begins that would not end before it."""
 
 
+class Curve(Struct, frozen=True):
+    """What is drawn as a line."""
+
+    across: str
+    """What ``points`` have first, with its unit; ``up``: what they have second."""
+    up: str
+    points: list[tuple[float, float]]
+
+
 class Outcome(Struct):
     """What a suite found."""
 
@@ -56,6 +65,8 @@ class Outcome(Struct):
     """Contenders that no chart of throughput shows, as the others would be too small beside them."""
     drawn_unit: str = ""
     """Where nobody contends: the unit whose figures make a chart; none is drawn without."""
+    curve: Curve | None = None
+    """A chart instead of figures."""
 
 
 class Suite(Protocol):

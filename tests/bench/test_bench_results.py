@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from bench import results
-from bench.chart import draw, draw_figures
+from bench.chart import draw, draw_curve, draw_figures
 from bench.contender import Measurement
 from bench.report import comparison_table, contender_table
 from bench.results import PER_CORE, RESULTS_FOLDER, Comparison, Origin, Result, compared, figure, of_contender
+from bench.suite import Curve
 from codewave.contract.limits import MIB
 
 WHERE = Origin("x86_64, 2 cores", "2026-01-01T00:00:00+00:00", "abc1234")
@@ -117,3 +118,11 @@ def test_figures_in_which_nobody_contends_are_drawn_in_one_chart(tmp_path: Path)
     assert [path.name for path in files] == ["latency-full.png", "latency-full.svg"]
     text = files[1].read_text(encoding="utf-8")
     assert all(label in text for label in ("Latency, ms", "delay-p50", "delay-p99", "1,234", "abc1234"))
+
+
+def test_a_curve_is_drawn_with_its_axes_named(tmp_path: Path):
+    curve = Curve("million events", "MiB", [(0.0, 100.0), (1.0, 900.0), (2.0, 905.0)])
+    files = draw_curve(tmp_path / "memory-full", "Memory", curve, [figure("memory", [1.0], "MiB", WHERE)])
+    assert [path.name for path in files] == ["memory-full.png", "memory-full.svg"]
+    text = files[1].read_text(encoding="utf-8")
+    assert all(label in text for label in ("Memory", "million events; x86_64, 2 cores", "MiB"))
