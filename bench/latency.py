@@ -34,9 +34,9 @@ SENT_PER_S: Final = "sent events/s"
 _FIRST_RATE: Final = 2_000.0
 _LOWEST_RATE: Final = 100.0
 _HALVINGS: Final = 3
-_STEP_S: Final = 16.0
+_STEP_S: Final = 24.0
 _SETTLE_S: Final = 4.0
-"""Of a step, before the backlog is looked at."""
+"""Of a step, before the backlog is looked at; each half of the rest holds two checkpoints, at which it is highest."""
 _WARM_UP: Final = ((1_000.0, 30.0), (2_000.0, 20.0))
 """Events a second, and for how many seconds: after the first alone, twice its rate may still be too much."""
 _PLAY_S: Final = 50.0
