@@ -18,7 +18,7 @@ SECONDS ?=
 RATE ?=
 SEED ?=
 CHAOS ?=
-# What `make bench` measures: 1 for all of it.
+# What `make bench` measures: 1 for all but the derived tables (`python -m bench --help`).
 FULL ?=
 RUN_OPTIONS = $(if $(ROOMS),--rooms $(ROOMS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
   $(if $(SEED),--seed $(SEED)) $(if $(CHAOS),--chaos '$(CHAOS)') $(TRACE)
@@ -49,7 +49,7 @@ test: setup ## every test, unit to system
 	cat "$$log"
 	if [ $$system_failed$$beside_failed != 00 ]; then echo "test: system tests ended with $$system_failed, those beside them with $$beside_failed" >&2; exit 1; fi
 
-bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for all of them, under 40)
+bench: setup ## the side-by-side benchmarks, under 5 minutes (FULL=1 for the thorough ones, under 40)
 	$(UV) run --frozen python -m bench $(if $(FULL),--full)
 
 airflow: setup ## Airflow's web page on the local lake, until Ctrl-C (`make run` fills the lake)

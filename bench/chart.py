@@ -1,4 +1,4 @@
-"""Bar charts of results, as PNG and SVG."""
+"""Charts of results, bars and curves, as PNG and SVG."""
 
 import textwrap
 from collections.abc import Callable
