@@ -129,9 +129,8 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
     file = kept if whole else folder / "results" / name
     results.write(file, outcome.results)
     _say(f"results: {_shown(file)}")
-    if outcome.results and (outcome.titles or outcome.drawn_unit or outcome.curve):
-        stem = f"{suite.name.replace('_', '-')}-{plan.mode.name}"
-        charts = _draw(CHARTS_FOLDER if whole else folder / "charts", stem, suite, outcome)
+    stem = f"{suite.name.replace('_', '-')}-{plan.mode.name}"
+    if charts := _draw(CHARTS_FOLDER if whole else folder / "charts", stem, suite, outcome):
         _say(f"charts: {', '.join(_shown(path) for path in charts)}")
     for failure in outcome.failures:
         _say(f"failed: {failure}", "red")
@@ -150,12 +149,15 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
 def _draw(folder: Path, stem: str, suite: Suite, outcome: Outcome) -> list[Path]:
     from bench.chart import draw, draw_curve, draw_figures
 
+    if not outcome.results:
+        return []
     if outcome.curve:
         return draw_curve(folder / stem, suite.title, outcome.curve, outcome.results)
     if outcome.titles:
         return draw(folder, stem, outcome.results, outcome.titles, outcome.off_scale)
-    drawn = [result for result in outcome.results if result.unit == outcome.drawn_unit]
-    return draw_figures(folder / stem, f"{suite.title}, {outcome.drawn_unit} (less is better)", drawn)
+    if drawn := [result for result in outcome.results if result.unit == outcome.drawn_unit]:
+        return draw_figures(folder / stem, f"{suite.title}, {outcome.drawn_unit} (less is better)", drawn)
+    return []
 
 
 def _say(text: str, style: str = "") -> None:
