@@ -4,7 +4,7 @@ All get the same cluster, checkpoints and sinks; each reads the input in the for
 as the stream would bring them, the others events that somebody has unpacked for them already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -185,12 +185,15 @@ class FlinkContender:
         return sum(counts.get(table, 0) for table in EVENT_TABLES)
 
 
-def flink_contenders(task_managers: int = 1, slots: int = 1) -> list[FlinkContender]:
+def flink_contenders(
+    task_managers: int = 1, slots: int = 1, options: Mapping[str, str] | None = None
+) -> list[FlinkContender]:
     """All contenders on one shared cluster, which starts with the first run.
 
     :param task_managers: processes; ``slots``: subtasks in each. An input has as many partitions as there are subtasks.
+    :param options: of Flink, for this cluster alone.
     """
-    stack = FlinkStack(task_managers, slots)
+    stack = FlinkStack(task_managers, slots, options)
     pairs = [(way, sink) for sink in (DISCARD, ICEBERG) for way in (OURS, SQL, PER_EVENT)]
     pairs += [(way, SEARCH) for way in (OURS, SQL)]
     return [FlinkContender(stack, way, sink) for way, sink in pairs]

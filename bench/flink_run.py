@@ -8,6 +8,7 @@ profits from what another has warmed up, nor bears its memory.
 import fcntl
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -73,9 +74,10 @@ class FlinkStack:
     """Catalog, cluster and, once a job asks for it, OpenSearch; started when they are first needed.
 
     :param task_managers: processes; ``slots``: subtasks in each.
+    :param options: of Flink, for this cluster alone.
     """
 
-    def __init__(self, task_managers: int = 1, slots: int = 1) -> None:
+    def __init__(self, task_managers: int = 1, slots: int = 1, options: Mapping[str, str] | None = None) -> None:
         base = load_settings()
         self.settings = msgspec.structs.replace(
             base,
@@ -83,7 +85,7 @@ class FlinkStack:
             task_managers=task_managers,
             parallelism=task_managers * slots,
         )
-        self._slots = slots
+        self._options = _OPTIONS | {"taskmanager.numberOfTaskSlots": str(slots)} | dict(options or {})
         self._lock: IO[str] | None = None
 
     @property
@@ -144,7 +146,7 @@ class FlinkStack:
         self._stop()  # what a benchmark that was killed left running
         self.settings = with_free_ports(self.settings, _PORTS)
         catalog.start_catalog(self.settings)
-        flink.start_cluster(self.settings, _OPTIONS | {"taskmanager.numberOfTaskSlots": str(self._slots)})
+        flink.start_cluster(self.settings, self._options)
 
     def _stop(self) -> None:
         flink.stop_cluster(self.settings)

@@ -92,7 +92,8 @@ class Watch:
             time.sleep(_POLL_AT_END_S if self._near_end() else _POLL_S)
         if state["state"] != "FINISHED":
             self._refuse_failures(state)
-        return state
+        # The last look may have begun before the end that it saw.
+        return self._look()
 
     def _until_quiet(self) -> dict[str, Any]:
         while True:

@@ -3,8 +3,10 @@
 Everything is on one machine: stream emulator, catalog, OpenSearch, Flink, the job with all its sinks, and the sender.
 """
 
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,12 +22,12 @@ from bench.suite import Outcome, Plan
 from codewave.errors import CodewaveError
 from codewave.local.settings import LocalSettings
 
-SHARES: Final = (25, 50, 75)
-"""Of the highest rate, in percent."""
-HOT_SHARE: Final = 50
-"""At which it is measured what a hot room does to the others."""
 HOT: Final = 0.2
-"""Its part of all events."""
+"""A hot room's part of all events."""
+TURNS: Final = ((25, 0.0), (50, 0.0), (50, HOT), (75, 0.0))
+"""Shares of the highest rate, in percent, and of a hot room in them; at a half is measured what it does to others."""
+ROUNDS: Final = 2
+"""Of plays, the second in the opposite order: the machine is not always as quick."""
 ROOMS: Final = 40
 MS: Final = "ms"
 SENT_PER_S: Final = "sent events/s"
@@ -39,8 +41,8 @@ _SETTLE_S: Final = 4.0
 """Of a step, before the backlog is looked at; each half of the rest holds two checkpoints, at which it is highest."""
 _WARM_UP: Final = ((1_000.0, 30.0), (2_000.0, 20.0))
 """Events a second, and for how many seconds: after the first alone, twice its rate may still be too much."""
-_PLAY_S: Final = 50.0
-_PLAY_SETTLE_S: Final = 10.0
+_PLAY_S: Final = 27.0
+_PLAY_SETTLE_S: Final = 7.0
 """Of a play, before delays count."""
 _LOOK_S: Final = 0.25
 _GROWTH: Final = 0.1
@@ -203,31 +205,38 @@ def delays(name: str, played: Played, rooms: frozenset[str] = frozenset()) -> di
     return {f"{name}-{told}": percentile(share, values) for told, share in _PERCENTILES}
 
 
-def measure(run: Run, highest: float, say: Callable[[str], None]) -> dict[str, float]:
-    """Name → ms, of every share and of the play with a hot room."""
-    found: dict[str, float] = {}
-    for share in SHARES:
-        say(f"latency: {share} % of {highest:,.0f} events/s")
-        played = run.play(run.parts(highest * share / 100))
-        found |= delays(f"latency-{share}-processed", played)
-        waits = [(wait, 1) for wait in played.searchable_ms]
-        found |= {f"latency-{share}-searchable-{told}": percentile(part, waits) for told, part in _PERCENTILES}
-    say(f"latency: {HOT_SHARE} % of {highest:,.0f} events/s, a fifth of them in one room")
-    parts = run.parts(highest * HOT_SHARE / 100, HOT)
+def measure(run: Run, highest: float, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Name → ms in each round, of every share and of the play with a hot room."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for number in range(ROUNDS):
+        for share, hot in TURNS[::-1] if number % 2 else TURNS:
+            how = f", {hot:.0%} of them in one room" if hot else ""
+            say(f"latency: {share} % of {highest:,.0f} events/s{how}, {number + 1} of {ROUNDS}")
+            for name, value in _played(run, highest * share / 100, share, hot).items():
+                found[name].append(value)
+    return found
+
+
+def _played(run: Run, rate: float, share: int, hot: float) -> dict[str, float]:
+    parts = run.parts(rate, hot)
     played = run.play(parts)
-    hot, others = (frozenset(room_ids(part)) for part in parts)
-    found |= delays(f"latency-{HOT_SHARE}-beside-hot-room-processed", played, others)
-    return found | delays(f"latency-{HOT_SHARE}-hot-room-processed", played, hot)
+    if hot:
+        room, others = (frozenset(room_ids(part)) for part in parts)
+        beside = delays(f"latency-{share}-beside-hot-room-processed", played, others)
+        return beside | delays(f"latency-{share}-hot-room-processed", played, room)
+    waits = [(wait, 1) for wait in played.searchable_ms]
+    found = {f"latency-{share}-searchable-{told}": percentile(part, waits) for told, part in _PERCENTILES}
+    return delays(f"latency-{share}-processed", played) | found
 
 
-def results_of(highest: float, found: dict[str, float], where: Origin) -> list[Result]:
+def results_of(highest: float, found: Mapping[str, Sequence[float]], where: Origin) -> list[Result]:
     """The results; what is beside a hot room is compared with what it is without one."""
     results = [figure("latency-highest-rate", [highest], SENT_PER_S, where)]
-    for name, value in found.items():
-        result = figure(name, [value], MS, where)
+    for name, values in found.items():
+        result = figure(name, list(values), MS, where)
         baseline = name.replace("beside-hot-room-", "")
-        if baseline != name and found[baseline]:
-            result = msgspec.structs.replace(result, baseline=baseline, ratio=value / found[baseline])
+        if baseline != name and (without := statistics.median(found[baseline])):
+            result = msgspec.structs.replace(result, baseline=baseline, ratio=result.value / without)
         results.append(result)
     return results
 

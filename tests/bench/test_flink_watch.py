@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from bench import flink_watch
@@ -62,6 +63,23 @@ class Rest:
         self.job(job_id)
 
 
+class FinishingRest(Rest):
+    """The same job with sources that end: it finishes while somebody looks, between the look's first call and last."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.finished_at: float | None = None
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        job = super().job(job_id)
+        if self.finished_at is None and self._done(1) == TARGET.events:
+            self.finished_at = self._clock.now - 0.001
+        if self.finished_at is not None:
+            job["state"] = "FINISHED"
+            job["timestamps"]["FINISHED"] = self.finished_at * 1000
+        return job
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -69,8 +87,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def watch(rest: Rest) -> Watch:
-    return Watch(rest, [], TARGET, "no log")  # type: ignore[arg-type]
+def watch(rest: Rest, target: Target = TARGET) -> Watch:
+    return Watch(rest, [], target, "no log")  # type: ignore[arg-type]
 
 
 def test_an_endless_job_is_cancelled_when_its_sinks_have_taken_nothing_for_a_while(clock: Clock):
@@ -112,3 +130,14 @@ def test_on_a_machine_where_every_look_takes_long_a_pause_is_not_taken_for_the_e
     monkeypatch.setattr(Rest, "exceptions", lambda self, job_id: clock.sleep(0.5) or [])
     monkeypatch.setattr(Rest, "_done", lambda self, lag: done(self, lag + 4) if lag == 1 else done(self, lag))
     assert watch(rest).to_the_end().sinks == {"document_operations": 100, "chat_messages": 100}
+
+
+def test_a_job_that_finishes_while_it_is_looked_at_is_measured_to_its_end(clock: Clock):
+    rest = FinishingRest(clock)
+    began = clock.now
+    watched = watch(rest, msgspec.structs.replace(TARGET, endless=False)).to_the_end()
+    assert watched.ended_at == rest.finished_at
+    assert watched.samples[-1].at > watched.ended_at
+    assert watched.measured(TARGET.events, stored=TARGET.events).seconds == pytest.approx(
+        watched.ended_at - began, abs=0.5
+    )

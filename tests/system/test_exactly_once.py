@@ -2,7 +2,10 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from system_proof import assert_stored_exactly, options, trace
@@ -17,6 +20,7 @@ from codewave.local.namespace import Namespace
 from codewave.local.reset import create_namespace
 from codewave.local.settings import LocalSettings
 from codewave.run.play import play
+from codewave.workload.options import options_for
 from codewave.workload.truth import Truth
 from iceberg.engine import local_engine
 
@@ -67,6 +71,30 @@ def test_the_whole_cluster_killed_under_load_and_resumed_changes_nothing(
 
 def _has_stored(settings: LocalSettings, namespace: Namespace) -> bool:
     return reconcile(settings, namespace.name).stored > 0
+
+
+def test_a_job_cancelled_while_python_starts_can_be_started_again_in_the_same_processes(
+    shared_stack: LocalSettings, fresh_namespace: Namespace
+) -> None:
+    flink.restart_task_managers(shared_stack)
+    pids = flink.task_manager_pids(shared_stack)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(start_job, shared_stack, fresh_namespace, parallelism=3)
+        while not first.done() and not any(_starts_python(pid) for pid in pids):
+            time.sleep(0.005)
+        cancel_job(shared_stack, fresh_namespace)
+        assert first.exception() is not None  # its tasks were cancelled before they ran
+
+    few = options_for(traces=0, rooms=4, seconds=5, rate=200, seed=7)
+    truth = play(shared_stack, fresh_namespace, [], few)
+    start_job(shared_stack, fresh_namespace, parallelism=3)
+    assert flink.task_manager_pids(shared_stack) == pids
+    assert_stored_exactly(shared_stack, fresh_namespace, truth)
+
+
+def _starts_python(pid: int) -> bool:
+    """Whether a process has begun to start its interpreter, by the thread that does; the kernel keeps 15 characters."""
+    return any(name.read_text() == "PemJaMainInterp\n" for name in Path(f"/proc/{pid}/task").glob("*/comm"))
 
 
 def test_three_jobs_side_by_side_store_the_same_as_one(shared_stack: LocalSettings, fresh_namespace: Namespace) -> None:

@@ -3,6 +3,8 @@ package dev.codewave.roomevents;
 /** Reads the MessagePack types that rows are made of, from one byte array, front to back. */
 final class MessagePackReader {
   private static final int NIL = 0xc0;
+  private static final int FALSE = 0xc2;
+  private static final int TRUE = 0xc3;
 
   private final byte[] bytes;
   private int at;
@@ -25,39 +27,27 @@ final class MessagePackReader {
   }
 
   int arrayLength() {
-    int tag = unsigned8();
+    int tag = tag();
     if ((tag & 0xf0) == 0x90) {
       return tag & 0x0f;
     }
-    switch (tag) {
-      case 0xdc:
-        return unsigned16();
-      case 0xdd:
-        return signed32();
-      default:
-        throw unexpected(tag, "an array");
+    if (tag == 0xdc || tag == 0xdd) { // 16 and 32 bits
+      return (int) unsigned(2 << (tag & 1));
     }
+    throw unexpected(tag, "an array");
   }
 
   /** Length of the string or binary that starts here; its bytes follow at {@link #skip}. */
   int byteLength() {
-    int tag = unsigned8();
+    int tag = tag();
     if ((tag & 0xe0) == 0xa0) {
       return tag & 0x1f;
     }
-    switch (tag) {
-      case 0xd9:
-      case 0xc4:
-        return unsigned8();
-      case 0xda:
-      case 0xc5:
-        return unsigned16();
-      case 0xdb:
-      case 0xc6:
-        return signed32();
-      default:
-        throw unexpected(tag, "a string");
+    int first = tag < 0xd9 ? 0xc4 : 0xd9; // binary or string, each of 8, 16 and 32 bits
+    if (tag < first || tag > first + 2) {
+      throw unexpected(tag, "a string");
     }
+    return (int) unsigned(1 << (tag - first));
   }
 
   /** Moves on by {@code length} bytes and returns where they start. */
@@ -68,56 +58,37 @@ final class MessagePackReader {
   }
 
   boolean bool() {
-    int tag = unsigned8();
-    if (tag != 0xc2 && tag != 0xc3) {
+    int tag = tag();
+    if (tag != FALSE && tag != TRUE) {
       throw unexpected(tag, "a boolean");
     }
-    return tag == 0xc3;
+    return tag == TRUE;
   }
 
   long integer() {
-    int tag = unsigned8();
-    if (tag < 0x80) {
-      return tag;
-    }
-    if (tag >= 0xe0) {
+    int tag = tag();
+    if (tag < 0x80 || tag >= 0xe0) {
       return (byte) tag;
     }
-    switch (tag) {
-      case 0xcc:
-        return unsigned8();
-      case 0xcd:
-        return unsigned16();
-      case 0xce:
-        return signed32() & 0xffffffffL;
-      case 0xcf:
-      case 0xd3:
-        return signed64();
-      case 0xd0:
-        return bytes[at++];
-      case 0xd1:
-        return (short) unsigned16();
-      case 0xd2:
-        return signed32();
-      default:
-        throw unexpected(tag, "an integer");
+    if (tag < 0xcc || tag > 0xd3) {
+      throw unexpected(tag, "an integer");
     }
+    int size = 1 << (tag & 3); // 8 to 64 bits, first without a sign and then with one
+    long value = unsigned(size);
+    int unused = 64 - 8 * size;
+    return tag < 0xd0 ? value : value << unused >> unused;
   }
 
-  private int unsigned8() {
+  private int tag() {
     return bytes[at++] & 0xff;
   }
 
-  private int unsigned16() {
-    return (unsigned8() << 8) | unsigned8();
-  }
-
-  private int signed32() {
-    return (unsigned16() << 16) | unsigned16();
-  }
-
-  private long signed64() {
-    return ((long) signed32() << 32) | (signed32() & 0xffffffffL);
+  private long unsigned(int size) {
+    long value = 0;
+    for (int end = at + size; at < end; at++) {
+      value = value << 8 | (bytes[at] & 0xff);
+    }
+    return value;
   }
 
   private IllegalStateException unexpected(int tag, String wanted) {

@@ -11,7 +11,7 @@ import org.apache.flink.table.functions.ScalarFunction;
  */
 public final class RoomKey extends ScalarFunction {
   private static final long serialVersionUID = 1L;
-  private static final byte[] NAME = "\"room_id\"".getBytes(StandardCharsets.US_ASCII);
+  private static final String NAME = "\"room_id\"";
 
   /** A header has to fit in here: {@code Limits.header_bytes} of the contract. */
   private static final int SEARCHED_BYTES = 4096;
@@ -20,49 +20,25 @@ public final class RoomKey extends ScalarFunction {
 
   /** Finds the room id in a record. */
   public String eval(byte[] record) {
-    if (record == null) {
+    int limit = record == null ? 0 : Math.min(record.length, SEARCHED_BYTES);
+    // A character a byte, whatever they are: places in the text are places in the record.
+    String head = limit == 0 ? "" : new String(record, 0, limit, StandardCharsets.ISO_8859_1);
+    int name = head.indexOf(NAME);
+    if (name < 0) {
       return "";
     }
-    int limit = Math.min(record.length, SEARCHED_BYTES);
-    for (int i = 0; i + NAME.length <= limit; i++) {
-      if (matches(record, i)) {
-        return valueAfter(record, i + NAME.length, limit);
-      }
-    }
-    return "";
+    int start = after(head, after(head, name + NAME.length(), ':'), '"');
+    int end = head.indexOf('"', start);
+    boolean found = end >= 0 && end - start <= LONGEST_ID;
+    return found ? new String(record, start, end - start, StandardCharsets.UTF_8) : "";
   }
 
-  private static boolean matches(byte[] record, int at) {
-    for (int j = 0; j < NAME.length; j++) {
-      if (record[at + j] != NAME[j]) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  private static String valueAfter(byte[] record, int from, int limit) {
-    int i = skipBlanks(record, from, limit);
-    if (i >= limit || record[i] != ':') {
-      return "";
-    }
-    i = skipBlanks(record, i + 1, limit);
-    if (i >= limit || record[i] != '"') {
-      return "";
-    }
-    int start = ++i;
-    while (i < limit && record[i] != '"') {
-      i++;
-    }
-    boolean found = i < limit && i - start <= LONGEST_ID;
-    return found ? new String(record, start, i - start, StandardCharsets.UTF_8) : "";
-  }
-
-  private static int skipBlanks(byte[] record, int from, int limit) {
+  /** Where it goes on after blanks and {@code wanted}; the end of {@code head} if something else comes. */
+  private static int after(String head, int from, char wanted) {
     int i = from;
-    while (i < limit && (record[i] == ' ' || record[i] == '\t')) {
+    while (i < head.length() && (head.charAt(i) == ' ' || head.charAt(i) == '\t')) {
       i++;
     }
-    return i;
+    return i < head.length() && head.charAt(i) == wanted ? i + 1 : head.length();
   }
 }
