@@ -22,13 +22,16 @@ from bench.suite import Outcome, Plan
 from codewave.errors import CodewaveError
 from codewave.local.settings import LocalSettings
 
-HOT: Final = 0.2
-"""A hot room's part of all events."""
-TURNS: Final = ((25, 0.0), (50, 0.0), (50, HOT), (75, 0.0))
-"""Shares of the highest rate, in percent, and of a hot room in them; at a half is measured what it does to others."""
+TURNS: Final = ((25, False), (50, False), (50, True), (75, False))
+"""Shares of the highest rate, in percent, and whether there is a hot room; at a half is measured what it does."""
 ROUNDS: Final = 2
 """Of plays, the second in the opposite order: the machine is not always as quick."""
-ROOMS: Final = 40
+HOT: Final = 0.2
+"""A hot room's part of all events."""
+OTHERS: Final = 40
+"""Rooms beside it."""
+INSTEAD: Final = 10
+"""Rooms that have the hot room's part where there is none: all are alike then, the others as they are beside it."""
 MS: Final = "ms"
 SENT_PER_S: Final = "sent events/s"
 """Not guarded: the highest rate is known to an eighth, and what the emulator does is no concern of this project."""
@@ -125,12 +128,12 @@ class Run:
     def warm_up(self) -> None:
         """Play what is not looked at: in its first half minute the job is slower than it is ever after."""
         for rate, seconds in _WARM_UP:
-            self._send([self._part(ROOMS, rate)], seconds, [])
+            self._send(self.parts(rate), seconds, [])
 
     def is_sustained(self, rate: float) -> bool:
         """Play a step, and wait until all of it was received."""
         looks: list[Look] = []
-        self._send([self._part(ROOMS, rate)], _STEP_S, looks)
+        self._send(self.parts(rate), _STEP_S, looks)
         fits = keeps_up(rate, looks)
         self._say(f"latency: {rate:,.0f} events/s {'are' if fits else 'are not'} sustained")
         return fits
@@ -152,10 +155,9 @@ class Run:
         self._seed += 1
         return Part(rooms, rate, self._seed)
 
-    def parts(self, rate: float, hot_share: float = 0.0) -> list[Part]:
-        """Rooms that share ``rate``; a hot one comes first."""
-        others = self._part(ROOMS, rate * (1 - hot_share))
-        return [self._part(1, rate * hot_share), others] if hot_share else [others]
+    def parts(self, rate: float, *, hot: bool = False) -> list[Part]:
+        """Rooms that share ``rate``: a hot one, or those in its stead, and the others."""
+        return [self._part(1 if hot else INSTEAD, rate * HOT), self._part(OTHERS, rate * (1 - HOT))]
 
     def _send(self, parts: list[Part], seconds: float, looks: list[Look]) -> int:
         """Send for so long, and wait until all was received; returns when the sending ended, in ms since epoch."""
@@ -210,15 +212,15 @@ def measure(run: Run, highest: float, say: Callable[[str], None]) -> dict[str, l
     found: defaultdict[str, list[float]] = defaultdict(list)
     for number in range(ROUNDS):
         for share, hot in TURNS[::-1] if number % 2 else TURNS:
-            how = f", {hot:.0%} of them in one room" if hot else ""
+            how = f", {HOT:.0%} of them in one room" if hot else ""
             say(f"latency: {share} % of {highest:,.0f} events/s{how}, {number + 1} of {ROUNDS}")
             for name, value in _played(run, highest * share / 100, share, hot).items():
                 found[name].append(value)
     return found
 
 
-def _played(run: Run, rate: float, share: int, hot: float) -> dict[str, float]:
-    parts = run.parts(rate, hot)
+def _played(run: Run, rate: float, share: int, hot: bool) -> dict[str, float]:
+    parts = run.parts(rate, hot=hot)
     played = run.play(parts)
     if hot:
         room, others = (frozenset(room_ids(part)) for part in parts)

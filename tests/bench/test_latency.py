@@ -7,7 +7,7 @@ import pytest
 from bench import latency
 from bench.contender import ContenderError
 from bench.delays import Audited, percentile
-from bench.latency import HOT, Look, Played, delays, highest_rate, keeps_up, measure, results_of, searchable
+from bench.latency import HOT, Look, Played, Run, delays, highest_rate, keeps_up, measure, results_of, searchable
 from bench.latency_load import Part, room_ids
 from bench.latency_markers import COLLECTOR
 from bench.results import Origin
@@ -84,14 +84,13 @@ class FakeRun:
     def __init__(self) -> None:
         self.rates: list[float] = []
 
-    def parts(self, rate: float, hot_share: float = 0.0) -> list[Part]:
-        others = Part(2, rate * (1 - hot_share), 1)
-        return [Part(1, rate * hot_share, 2), others] if hot_share else [others]
+    def parts(self, rate: float, *, hot: bool = False) -> list[Part]:
+        return [Part(1 if hot else 2, rate * HOT, 2), Part(8, rate * (1 - HOT), 1)]
 
     def play(self, parts: list[Part]) -> Played:
         self.rates.append(rate := sum(part.rate for part in parts))
         records = [record(room, round(rate)) for room in room_ids(parts[-1])]
-        if len(parts) > 1:
+        if parts[0].rooms == 1:
             records.append(record(room_ids(parts[0])[0], round(rate * 10)))
         return Played(records, [rate * 2])
 
@@ -110,5 +109,10 @@ def test_each_share_of_the_highest_rate_is_played_and_the_rooms_beside_a_hot_one
     assert found["latency-50-hot-room-processed-p50"].baseline is None
 
 
-def test_a_hot_room_has_a_fifth_of_everything():
-    assert pytest.approx(0.2) == HOT
+def test_a_hot_room_has_a_fifth_of_everything_and_leaves_the_others_as_they_are_without_it():
+    run = Run(None, print)  # type: ignore[arg-type]
+    (instead, without), (hot, beside) = run.parts(5_000), run.parts(5_000, hot=True)
+    assert (hot.rooms, hot.rate) == (1, pytest.approx(5_000 * HOT))
+    assert (beside.rooms, beside.rate) == (without.rooms, pytest.approx(without.rate))
+    assert instead.rate / instead.rooms == pytest.approx(without.rate / without.rooms)
+    assert len({part.seed for part in (instead, without, hot, beside)}) == 4  # no room is played twice
