@@ -186,14 +186,15 @@ class FlinkContender:
 
 
 def flink_contenders(
-    task_managers: int = 1, slots: int = 1, options: Mapping[str, str] | None = None
+    task_managers: int = 1, slots: int = 1, memory_mb: int | None = None, options: Mapping[str, str] | None = None
 ) -> list[FlinkContender]:
     """All contenders on one shared cluster, which starts with the first run.
 
     :param task_managers: processes; ``slots``: subtasks in each. An input has as many partitions as there are subtasks.
+    :param memory_mb: of each process; without it what the settings say.
     :param options: of Flink, for this cluster alone.
     """
-    stack = FlinkStack(task_managers, slots, options)
+    stack = FlinkStack(task_managers, slots, memory_mb, options)
     pairs = [(way, sink) for sink in (DISCARD, ICEBERG) for way in (OURS, SQL, PER_EVENT)]
     pairs += [(way, SEARCH) for way in (OURS, SQL)]
     return [FlinkContender(stack, way, sink) for way, sink in pairs]

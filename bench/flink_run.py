@@ -74,15 +74,23 @@ class FlinkStack:
     """Catalog, cluster and, once a job asks for it, OpenSearch; started when they are first needed.
 
     :param task_managers: processes; ``slots``: subtasks in each.
+    :param memory_mb: of each process; without it what the settings say.
     :param options: of Flink, for this cluster alone.
     """
 
-    def __init__(self, task_managers: int = 1, slots: int = 1, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        task_managers: int = 1,
+        slots: int = 1,
+        memory_mb: int | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         base = load_settings()
         self.settings = msgspec.structs.replace(
             base,
             data_folder=str(base.data / "bench" / "flink"),
             task_managers=task_managers,
+            task_manager_memory_mb=memory_mb or base.task_manager_memory_mb,
             parallelism=task_managers * slots,
         )
         self._options = _OPTIONS | {"taskmanager.numberOfTaskSlots": str(slots)} | dict(options or {})

@@ -44,8 +44,8 @@ _SETTLE_S: Final = 4.0
 """Of a step, before the backlog is looked at; each half of the rest holds two checkpoints, at which it is highest."""
 _WARM_UP: Final = ((1_000.0, 30.0), (2_000.0, 20.0))
 """Events a second, and for how many seconds: after the first alone, twice its rate may still be too much."""
-_PLAY_S: Final = 27.0
-_PLAY_SETTLE_S: Final = 7.0
+_PLAY_S: Final = 24.0
+_PLAY_SETTLE_S: Final = 6.0
 """Of a play, before delays count."""
 _LOOK_S: Final = 0.25
 _GROWTH: Final = 0.1
