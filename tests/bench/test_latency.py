@@ -78,6 +78,11 @@ def test_a_marker_that_was_never_found_is_an_error():
         searchable(markers, [], range(1))  # type: ignore[arg-type]
 
 
+def test_a_pause_in_the_first_step_does_not_decide():
+    answers = iter([False])
+    assert highest_rate(lambda rate: next(answers, rate <= 6_000)) == 6_000
+
+
 class FakeRun:
     """Plays at once: the delay is the rate, and the hot room's ten times as long."""
 
