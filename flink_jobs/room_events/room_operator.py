@@ -90,9 +90,9 @@ class RoomEvents(KeyedProcessFunction):
         return [_encode(written.batches)] if written.batches else []
 
     def _save(self, written: Written, start: Start, ctx: Any) -> None:
-        self._room.update(written.room)
         for ordering_key, state in written.keys:
             self._keys.put(ordering_key, state)
+        self._room.update(written.room)  # last: the cache counts on a room outliving its ordering keys
         self._cache.written(start.room_id, written.room, written.keys, written.ended)
         at = next_timer(written.state, self._rules, start.now_ms)
         if at is not None and self._cache.is_new_timer(start.room_id, at):

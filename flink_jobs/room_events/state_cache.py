@@ -2,6 +2,9 @@
 
 Reading a value through Flink costs as much as sequencing twenty events. A room's records all come to one subtask, so
 what that subtask wrote last is what Flink would answer. Writing goes to Flink every time; nothing lives here alone.
+
+A room without state has no ordering keys either: every step that writes a key writes its room after it, so that the
+room is kept at least as long. Flink is not asked for the keys of such a room.
 """
 
 from collections import OrderedDict
@@ -21,13 +24,15 @@ _ENTRY_BYTES: Final = 200
 class CachedRoom:
     """A room's state as far as it is known."""
 
-    __slots__ = ("keys", "known_since", "room", "size", "timer_at")
+    __slots__ = ("is_whole", "keys", "known_since", "room", "size", "timer_at")
 
     def __init__(self, room: bytes | None, known_since: int) -> None:
         self.room = room
         self.known_since = known_since
         self.keys: dict[str, bytes | None] = {}
         """Ordering key → its state, ``None`` where it has none."""
+        self.is_whole = room is None
+        """Whether ``keys`` has every ordering key of the room that has a state."""
         self.size = _ENTRY_BYTES
         self.timer_at: int | None = None
         """The timer that was set last, as long as it has not fired."""
@@ -63,8 +68,8 @@ class StateCache:
         keys = cached.keys
 
         def read(ordering_key: str) -> bytes | None:
-            if ordering_key in keys:
-                return keys[ordering_key]
+            if cached.is_whole or ordering_key in keys:
+                return keys.get(ordering_key)
             state = self._read_key(ordering_key)
             self._remember(cached, ordering_key, state)
             return state
@@ -74,14 +79,15 @@ class StateCache:
     def written(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]], ended: Collection[str] = ()) -> None:
         """Note what was written to Flink; the room was entered before.
 
-        :param ended: of the keys those that are not expected again: they make room for others.
+        :param ended: of the keys those that are not expected again: they are left out, which makes room for others.
         """
         cached = self._rooms[room_id]
         cached.room = room
         for ordering_key, state in keys:
-            self._remember(cached, ordering_key, state)
-        for ordering_key in ended:
-            self._forget(cached, ordering_key)
+            if ordering_key in ended:
+                self._forget(cached, ordering_key)
+            else:
+                self._remember(cached, ordering_key, state)
         while self._size > self._limit and len(self._rooms) > 1:
             self._drop(next(iter(self._rooms)))
         if self._size > self._limit:
@@ -111,6 +117,9 @@ class StateCache:
         self._size += grown
 
     def _forget(self, cached: CachedRoom, ordering_key: str) -> None:
+        cached.is_whole = False
+        if ordering_key not in cached.keys:
+            return
         state = cached.keys.pop(ordering_key)
         shrunk = len(state or b"") + len(ordering_key) + _ENTRY_BYTES
         cached.size -= shrunk

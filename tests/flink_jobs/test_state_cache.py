@@ -63,12 +63,33 @@ def test_it_answers_what_flink_would(steps: list, limit_bytes: int) -> None:
 def test_flink_is_asked_once_for_a_room_and_each_of_its_keys() -> None:
     flink = Flink()
     cache, flink.at = flink.cache(), "r1"
+    flink.rooms["r1"] = b"written before this subtask's start"
     for _ in range(3):
         _, read = cache.enter("r1", 0)
         read("a")
         read("missing")
         flink.write(cache, b"room", a=b"1")
     assert flink.asked == 3
+
+
+def test_flink_is_not_asked_for_the_keys_of_a_room_without_state() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(), "r1"
+    for _ in range(2):
+        _, read = cache.enter("r1", 0)
+        assert read("missing") is None
+        flink.write(cache, b"room", a=b"1")
+    assert flink.asked == 1, "for the room"
+
+
+def test_flink_is_asked_for_a_key_of_a_new_room_that_was_left_out_as_it_had_ended() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(), "r1"
+    cache.enter("r1", 0)
+    flink.write(cache, b"room", ["execution"], execution=b"1")
+    asked = flink.asked
+    assert cache.enter("r1", 0)[1]("execution") == b"1"
+    assert flink.asked == asked + 1
 
 
 def test_the_room_used_longest_ago_goes_first() -> None:
