@@ -139,6 +139,7 @@ def cluster_options(settings: LocalSettings, java_options: str) -> dict[str, str
         **task_manager_memory(settings).options(),
         "taskmanager.numberOfTaskSlots": "1",
         "taskmanager.cpu.cores": "1.0",
+        "flink.hadoop.fs.file.impl": "dev.codewave.lake.LocalFiles",
         "parallelism.default": str(settings.parallelism),
         **_checkpoints(settings),
         **_failure_handling(),

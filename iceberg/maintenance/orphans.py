@@ -20,7 +20,7 @@ from iceberg.maintenance.storage import StoredFile, delete_files, is_under, list
 from iceberg.maintenance_defaults import ORPHAN_DAYS, ORPHAN_SAFE_DAYS
 
 _CHECKSUM: Final = re.compile(r"^(.*/)\.([^/]+)\.crc$")
-"""Hadoop writes one beside each file on a local disk."""
+"""Hadoop writes one beside each file on a local disk; here the catalog server still does."""
 
 
 class OrphansRemoved(Struct, frozen=True):

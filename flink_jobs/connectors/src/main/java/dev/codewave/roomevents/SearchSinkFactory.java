@@ -15,7 +15,8 @@ import org.apache.flink.table.data.RowData;
 
 /**
  * The SQL connector {@code codewave-search}: {@code opensearch-2}, except that a document which OpenSearch refuses
- * goes to another index instead of ending the job; see {@link RefusedDocuments}.
+ * goes to another index instead of ending the job, see {@link RefusedDocuments}, and that rows go on while a request is
+ * under way, see {@link SearchSink}.
  */
 public final class SearchSinkFactory extends Opensearch2DynamicSinkFactory {
   static final ConfigOption<String> REFUSED_INDEX =
@@ -61,7 +62,7 @@ public final class SearchSinkFactory extends Opensearch2DynamicSinkFactory {
       SinkV2Provider provider = (SinkV2Provider) stock.getSinkRuntimeProvider(context);
       Opensearch2Sink<RowData> sink = (Opensearch2Sink<RowData>) provider.createSink();
       keepRefused(sink, refusedIndex);
-      return SinkV2Provider.of(sink, provider.getParallelism().orElse(null));
+      return SinkV2Provider.of(new SearchSink(sink), provider.getParallelism().orElse(null));
     }
 
     @Override
