@@ -1,7 +1,8 @@
 package dev.codewave.roomevents;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -87,8 +88,8 @@ class SearchSinkTest {
   void sendsOneRequestAtATimeInTheOrderOfItsRows() throws Exception {
     CompletableFuture<Void> writing = CompletableFuture.runAsync(() -> write("a", "b", "c", "d", "e"));
     assertEquals(List.of("a", "b"), requests.poll(20, TimeUnit.SECONDS));
-    assertEquals(null, requests.poll(300, TimeUnit.MILLISECONDS), "the second waits for the first's answer");
-    assertTrue(!writing.isDone(), "what cannot be sent is not queued without end");
+    assertNull(requests.poll(300, TimeUnit.MILLISECONDS), "the second waits for the first's answer");
+    assertFalse(writing.isDone(), "what cannot be sent is not queued without end");
     answers.release();
     assertEquals(List.of("c", "d"), requests.poll(20, TimeUnit.SECONDS));
     writing.get(20, TimeUnit.SECONDS);
@@ -109,7 +110,7 @@ class SearchSinkTest {
     assertEquals(List.of("a", "b"), requests.poll(20, TimeUnit.SECONDS));
     answers.release();
     assertEquals(List.of("c"), requests.poll(20, TimeUnit.SECONDS));
-    assertTrue(!answeredAtItsEnd.isDone());
+    assertFalse(answeredAtItsEnd.isDone());
     answers.release();
     assertEquals(List.of("a", "b", "c"), answeredAtItsEnd.get(20, TimeUnit.SECONDS));
   }
