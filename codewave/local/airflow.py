@@ -45,6 +45,8 @@ _SECRET_BYTES: Final = 32
 _PARALLEL_TASKS: Final = 2
 """Beside Flink and the rest of the stack on one machine; a task takes 300 MB."""
 _CONFIG: Final = "airflow.cfg"
+_LOCAL_SETTINGS: Final = "config/airflow_local_settings.py"
+"""Where Airflow looks for functions that replace its own."""
 _PASSWORDS: Final = "passwords.json"
 _MIGRATED: Final = "migrated"
 _LOG: Final = "airflow-runs"
@@ -77,6 +79,9 @@ def prepare_home(settings: LocalSettings, namespace: str = LIVE) -> Path:
     if not password_file(settings).exists():
         write_secret(password_file(settings), json.dumps({USER: secrets.token_urlsafe(_SECRET_BYTES)}))
     write_secret(home / _CONFIG, _configuration(settings, namespace))
+    local_settings = home / _LOCAL_SETTINGS
+    local_settings.parent.mkdir(exist_ok=True)
+    local_settings.write_text("from codewave.local.airflow_database import *\n", encoding="ascii")
     _migrate(settings)
     return home
 

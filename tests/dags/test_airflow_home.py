@@ -27,7 +27,7 @@ def configuration(settings: LocalSettings) -> ConfigParser:
 def test_only_its_owner_can_read_the_home_and_its_secrets(settings: LocalSettings):
     home = prepare_home(settings)
     assert home.stat().st_mode & 0o777 == 0o700
-    assert {file.name: file.stat().st_mode & 0o777 for file in home.iterdir()} == {
+    assert {file.name: file.stat().st_mode & 0o777 for file in home.iterdir() if file.is_file()} == {
         "airflow.cfg": 0o600,
         "passwords.json": 0o600,
     }

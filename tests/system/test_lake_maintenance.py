@@ -21,6 +21,7 @@ from system_waiting import wait_until
 from codewave.faults.catalog import StruckCommit, kill_cluster
 from codewave.faults.fault import Proxies, Scene
 from codewave.faults.load import Load
+from codewave.faults.proxy import Answer, Ask, Request, Rule
 from codewave.local.jobs import resume_job, start_job, stop_job
 from codewave.local.namespace import Namespace
 from codewave.local.settings import LocalSettings
@@ -55,6 +56,8 @@ MONTH = timedelta(days=30)
 NOBODYS = "nobodys.parquet"
 OWN_NAME = re.compile(r"/\d{5}-[0-9a-f]{8}-[^/]*$")
 """How compaction names a file."""
+CHECKPOINT = re.compile(rb'"flink\.max-committed-checkpoint-id"\s*:\s*"(\d+)"')
+"""What a commit of the job says in its snapshot's summary."""
 
 
 @pytest.fixture
@@ -223,11 +226,28 @@ def kill_before_commits(scene: Scene) -> None:
     """Kill the cluster when one table has committed a checkpoint, without hearing of it, and the others have not."""
     rule = StruckCommit(passes=0, last=True)
     try:
-        with scene.proxies.catalog.ruled(rule):
+        with scene.proxies.catalog.ruled(from_next_checkpoint(rule)):
             rule.wait()
             kill_cluster(scene)
     finally:
         rule.release()
+
+
+def from_next_checkpoint(rule: Rule) -> Rule:
+    """Have ``rule`` answer from a checkpoint's first commit on.
+
+    The checkpoint that is being committed when it begins is left alone: what comes may be its last commit.
+    """
+    seen: list[int] = []
+
+    def answer(request: Request, ask: Ask) -> Answer:
+        found = CHECKPOINT.search(request.body)
+        if found is None:
+            return ask()
+        seen.append(int(found[1]))
+        return rule(request, ask) if int(found[1]) > seen[0] else ask()
+
+    return answer
 
 
 def leave_orphan(lake: Lake) -> Path:
