@@ -108,7 +108,7 @@ def _catalog_options(settings: Settings) -> dict[str, str]:
 
 
 SEARCH_RETRIES: Final = 10
-"""Of documents that OpenSearch rejects as too many (429): after 100 ms, 110 ms … 13.5 s, 25 s in all.
+"""Of documents and requests that OpenSearch rejects as too many (429): after 100 ms, 110 ms … 13.5 s, 25 s in all.
 
 Then the job starts again from its checkpoint, as it does at once where OpenSearch does not answer or answers with any
 other error that is not about a document's content.

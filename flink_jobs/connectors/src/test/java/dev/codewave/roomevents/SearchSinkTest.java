@@ -3,10 +3,14 @@ package dev.codewave.roomevents;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -21,11 +25,13 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
+import org.apache.flink.connector.opensearch.sink.FlushBackoffType;
 import org.apache.flink.connector.opensearch.sink.Opensearch2SinkBuilder;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.apache.flink.table.data.GenericRowData;
@@ -43,9 +49,11 @@ import org.opensearch.action.index.IndexRequest;
 @Timeout(60)
 class SearchSinkTest {
   private static final int A_REQUEST = 2;
+  private static final int RETRIES = 2;
   private static final Pattern ID = Pattern.compile("\"_id\":\"(\\w+)\"");
 
   private final Semaphore answers = new Semaphore(0);
+  private final AtomicInteger rejections = new AtomicInteger();
   private final BlockingQueue<List<String>> requests = new LinkedBlockingQueue<>();
   private final List<String> answered = Collections.synchronizedList(new ArrayList<>());
   private final BlockingQueue<ThrowingRunnable<? extends Exception>> mails = new LinkedBlockingQueue<>();
@@ -65,6 +73,7 @@ class SearchSinkTest {
                     .setHosts(new HttpHost("127.0.0.1", server.getAddress().getPort()))
                     .setEmitter((row, context, queue) -> queue.add(document(row)))
                     .setBulkFlushMaxActions(A_REQUEST)
+                    .setBulkFlushBackoffStrategy(FlushBackoffType.CONSTANT, RETRIES, 10)
                     .build())
             .createWriter(context());
   }
@@ -115,6 +124,28 @@ class SearchSinkTest {
     assertEquals(List.of("a", "b", "c"), answeredAtItsEnd.get(20, TimeUnit.SECONDS));
   }
 
+  @Test
+  void sendsAgainWhatIsRejectedAsAWhole() throws Exception {
+    answers.release(100);
+    rejections.set(RETRIES);
+    write("a", "b", "c");
+    writer.flush(false);
+    assertEquals(List.of("a", "b", "c"), answered);
+    assertEquals(RETRIES + 2, requests.size());
+  }
+
+  @Test
+  void failsWithTheReasonWhenARequestIsRejectedTooOften() {
+    answers.release(100);
+    rejections.set(100);
+    write("a", "b");
+    IllegalStateException error = assertThrows(IllegalStateException.class, this::flush);
+    StringWriter whole = new StringWriter();
+    error.printStackTrace(new PrintWriter(whole));
+    assertTrue(whole.toString().contains("Data too large"), whole.toString());
+    assertEquals(RETRIES + 1, requests.size());
+  }
+
   private void write(String... ids) {
     try {
       for (String id : ids) {
@@ -142,6 +173,11 @@ class SearchSinkTest {
     List<String> ids = ID.matcher(body).results().map(found -> found.group(1)).collect(Collectors.toList());
     requests.add(ids);
     answers.acquireUninterruptibly();
+    if (rejections.getAndDecrement() > 0) {
+      String reason = "{\"type\":\"circuit_breaking_exception\",\"reason\":\"Data too large\"}";
+      send(exchange, 429, "{\"error\":" + reason + ",\"status\":429}");
+      return;
+    }
     answered.addAll(ids);
     String items =
         ids.stream()
@@ -151,10 +187,13 @@ class SearchSinkTest {
                         + "\"_shards\":{\"total\":1,\"successful\":1,\"failed\":0},\"_seq_no\":0,"
                         + "\"_primary_term\":1,\"status\":201}}")
             .collect(Collectors.joining(","));
-    byte[] answer =
-        ("{\"took\":1,\"errors\":false,\"items\":[" + items + "]}").getBytes(StandardCharsets.UTF_8);
+    send(exchange, 200, "{\"took\":1,\"errors\":false,\"items\":[" + items + "]}");
+  }
+
+  private static void send(HttpExchange exchange, int status, String text) throws IOException {
+    byte[] answer = text.getBytes(StandardCharsets.UTF_8);
     exchange.getResponseHeaders().set("Content-Type", "application/json");
-    exchange.sendResponseHeaders(200, answer.length);
+    exchange.sendResponseHeaders(status, answer.length);
     exchange.getResponseBody().write(answer);
     exchange.close();
   }
