@@ -28,7 +28,7 @@ from udfs.rules import DEFAULT_RULES
 
 _CHUNKS: Final = 40
 """In which the events are decoded: read some, decode them, read the next."""
-_PASSES: Final = 3
+_PASSES: Final = 8
 """How often decoding alone is measured with the same events: once would be too short."""
 _read_header = msgspec.json.Decoder(Header).decode
 _outputs: Final = frozenset(LAKE_OUTPUTS)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 import msgspec
 import psycopg
 
-from bench.contender import WARM_UP_SHARE, Measurement
+from bench.contender import SHORTEST_TIMED_S, WARM_UP_SHARE, Measurement
 from bench.input import Input
 from bench.postgres_server import MemoryWatch, PostgresServer
 from codewave.contract.events import AnyEvent
@@ -80,7 +80,8 @@ class PostgresContender:
 
     name = "postgres"
     title = "PostgreSQL, INSERT … ON CONFLICT DO NOTHING"
-    slow = 4
+    slow = 2
+    shortest_s = SHORTEST_TIMED_S
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings

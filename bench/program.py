@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bench.contender import WARM_UP_SHARE, ContenderError, Measurement
+from bench.contender import SHORTEST_TIMED_S, WARM_UP_SHARE, ContenderError, Measurement
 from bench.input import Input
 from codewave.local.settings import PROJECT_ROOT
 
@@ -45,6 +45,7 @@ class ProgramContender:
     """Runs ``python -m bench.<module> <arguments> <events> <spawned at> <files>`` once a run."""
 
     slow = 1
+    shortest_s = SHORTEST_TIMED_S
 
     def __init__(self, name: str, title: str, module: str, *arguments: str, deduplicates: bool = True) -> None:
         self.name = name

@@ -20,7 +20,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Input:
     ("contender", "passes"),
     [
         (engineless_contenders()[0], 1),
-        (engineless_contenders()[1], 3),
+        (engineless_contenders()[1], 8),
         (ProgramContender("bytewax", "Bytewax", "bench.bytewax_flow"), 1),
     ],
     ids=["functions", "decode", "bytewax"],
@@ -28,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Input:
 def test_each_puts_out_every_event_and_measures_what_comes_after_the_warm_up(
     contender: ProgramContender, passes: int, data: Input, monkeypatch
 ):
-    monkeypatch.setattr("bench.runner.SHORTEST_S", 0.0)
+    monkeypatch.setattr(contender, "shortest_s", 0.0)
     measured = contender.run(data)
     check(contender, measured, data)
     assert measured.events == pytest.approx((1 - WARM_UP_SHARE) * data.count * passes, rel=0.05)

@@ -111,6 +111,14 @@ def test_a_run_that_did_not_do_the_work_is_refused(measured: Measurement, said: 
         check(Fake("a", []), measured, DATA)
 
 
+def test_one_that_takes_its_times_itself_may_be_quicker():
+    fake = Fake("decode", [])
+    fake.shortest_s = 0.3
+    check(fake, good(seconds=0.5), DATA)
+    with pytest.raises(ContenderError, match=r"measured for 0\.20 s only"):
+        check(fake, good(seconds=0.2), DATA)
+
+
 def test_one_that_does_not_deduplicate_has_to_put_out_the_duplicates_too():
     fake = Fake("decode", [])
     fake.deduplicates = False
