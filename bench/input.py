@@ -20,7 +20,7 @@ from msgspec import Struct
 from bench.traffic import RoomTraffic, texts
 from codewave.contract.frame import Header, frame
 
-GENERATOR_VERSION: Final = 1
+GENERATOR_VERSION: Final = 2
 """Raise it with every change of what is generated: kept inputs are then made anew."""
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z; which day it is does not matter."""

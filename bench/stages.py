@@ -49,7 +49,7 @@ class Stages:
             ],
             "decoding": lambda: [batch._decode_all(body, _LIMITS) and None for _, body in self._opened],
             "ids, keys, versions, fingerprints": self._check,
-            "by ordering key": lambda: [one.runs() and None for one in self._batches],
+            "by ordering key": lambda: [batch.places(one.columns.ordering_key) and None for one in self._batches],
             "a whole record read": lambda: [
                 batch.read_batch(data, header.room_id, _LIMITS) and None for header, data in self._records
             ],
@@ -59,10 +59,11 @@ class Stages:
 
     def _check(self) -> None:
         for one in self._batches:
-            batch._belong(one.events, one.header.room_id)
-            batch.fingerprints_of([event.event_id for event in one.events])
+            columns = batch.columns_of(one.events)
+            batch._belong(columns, one.header.room_id)
+            batch.fingerprints_of(columns.event_id)
             for name, events in batch.group_by_type(one.events).items():
-                batch._agree(name, events)
+                batch._agree(name, events, [event.ordering_key for event in events], plain=True)
 
     def _step(self) -> None:
         rooms: dict[str, tuple[bytes | None, dict[str, bytes]]] = {}

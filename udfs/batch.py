@@ -6,10 +6,12 @@ tells what is wrong with which. Both ways accept the same events: ``tests/udfs/t
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, get_type_hints
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from codewave.contract import events as e
 from codewave.contract.frame import FrameError, Header, open_record
@@ -17,6 +19,7 @@ from codewave.contract.limits import Limits
 from udfs.decode import is_id, key_agrees, openings
 from udfs.sequence import FINGERPRINT_BYTES
 
+_T = TypeVar("_T")
 _UUID_CHARACTERS: Final = 36
 """As the decoder has checked."""
 _UUID_BYTES: Final = 16
@@ -28,15 +31,19 @@ _OLDEST_LATEST: Final = min(e.LATEST_VERSIONS.values())
 """The latest version of the type that has the fewest."""
 
 
-class Run(Struct, gc=False):
-    """Events of one ordering key, in the order in which they came."""
+class Columns(NamedTuple):
+    """The envelopes of a record's events, field by field: one pass in C over events of mixed types."""
 
-    first: int
-    """Number of the first."""
-    next: int
-    """The number after the last, or 0 where some number does not follow the one before."""
-    positions: list[int]
-    """Where they are in the record."""
+    event_id: tuple[str, ...]
+    version: tuple[int, ...]
+    room_id: tuple[str, ...]
+    session_id: tuple[str, ...]
+    user_id: tuple[str, ...]
+    ordering_key: tuple[str, ...]
+    sequence: tuple[int, ...]
+    occurred_at: tuple[int, ...]
+    received_at: tuple[int, ...]
+    payload: tuple[Any, ...]
 
 
 class Batch(Struct, gc=False):
@@ -46,10 +53,14 @@ class Batch(Struct, gc=False):
     body: bytes
     """A line for each event."""
     events: list[e.AnyEvent]
+    columns: Columns
+    """The same events."""
     fingerprints: list[bytes]
     """The 8 random bytes of each ``event_id``."""
     by_type: dict[str, list[Any]]
     """The same events, by the name of their type."""
+    positions: dict[str, list[int]]
+    """Ordering key → where its events are in the record."""
     _lines: list[bytes] | None = None
 
     def line(self, position: int) -> bytes:
@@ -57,19 +68,6 @@ class Batch(Struct, gc=False):
         if self._lines is None:
             self._lines = self.body.split(b"\n")
         return self._lines[position]
-
-    def runs(self) -> dict[str, Run]:
-        """The same events, by their ordering key."""
-        runs: dict[str, Run] = {}
-        for position, event in enumerate(self.events):
-            key, sequence = event.ordering_key, event.sequence
-            run = runs.get(key)
-            if run is None:
-                runs[key] = Run(sequence, sequence + 1, [position])
-                continue
-            run.positions.append(position)
-            run.next = sequence + 1 if sequence == run.next else 0  # which no event's number is: once broken, for good
-        return runs
 
 
 def read_batch(record: bytes, room_id: str, limits: Limits) -> Batch | None:
@@ -84,13 +82,22 @@ def read_batch(record: bytes, room_id: str, limits: Limits) -> Batch | None:
     if header is None or header.room_id != room_id or not _is_cut_well(body, header.count, limits.event_bytes):
         return None
     events = _decode_all(body, limits)
-    if events is None or len(events) != header.count or not _belong(events, room_id):
+    if events is None or len(events) != header.count:
         return None
-    fingerprints = fingerprints_of([event.event_id for event in events])
-    if fingerprints is None:
+    columns = columns_of(events)
+    fingerprints = fingerprints_of(columns.event_id)
+    if fingerprints is None or not _belong(columns, room_id):
         return None
-    batch = Batch(header, body, events, fingerprints, group_by_type(events))
-    return batch if all(_agree(kind, same) for kind, same in batch.by_type.items()) else None
+    positions = places(columns.ordering_key)
+    plain = all(map(_names_one_id, positions))
+    by_type = {}
+    for kind, where in places(map(type, events)).items():
+        name = TYPE_NAMES[kind]
+        same = by_type[name] = [events[place] for place in where]
+        keys = [columns.ordering_key[place] for place in where]
+        if not _agree(name, same, keys, plain):
+            return None
+    return Batch(header, body, events, columns, fingerprints, by_type, positions)
 
 
 def _is_cut_well(body: bytes, count: int, longest: int) -> bool:
@@ -122,16 +129,35 @@ def _decode_all(body: bytes, limits: Limits) -> list[e.AnyEvent] | None:
         return None
 
 
-def _belong(events: list[e.AnyEvent], room_id: str) -> bool:
-    if {event.room_id for event in events} != {room_id} or max([event.version for event in events]) > _OLDEST_LATEST:
+def columns_of(events: list[e.AnyEvent]) -> Columns:
+    """The envelopes of events, of which there is at least one."""
+    return Columns(*zip(*map(astuple, events), strict=True))
+
+
+def _belong(columns: Columns, room_id: str) -> bool:
+    if columns.room_id.count(room_id) != len(columns.room_id) or max(columns.version) > _OLDEST_LATEST:
         return False
-    people = {event.session_id for event in events}
-    people.update([event.user_id for event in events])
-    people.add(room_id)
-    return all(map(is_id, people))
+    return all(map(is_id, {room_id, *columns.session_id, *columns.user_id}))
 
 
-def fingerprints_of(event_ids: list[str]) -> list[bytes] | None:
+def places(values: Iterable[_T]) -> dict[_T, list[int]]:
+    """Where each value is."""
+    found: dict[_T, list[int]] = {}
+    for place, value in enumerate(values):
+        if value in found:
+            found[value].append(place)
+        else:
+            found[value] = [place]
+    return found
+
+
+@lru_cache(maxsize=65_536)  # as is_id
+def _names_one_id(key: str) -> bool:
+    """Whether all that follows an ordering key's scope is one id: no writer's behind it."""
+    return is_id(key.partition(":")[2])
+
+
+def fingerprints_of(event_ids: Sequence[str]) -> list[bytes] | None:
     """The fingerprints of UUIDs of 36 characters each; ``None`` where one is not a UUIDv7 in lower-case hex."""
     count = len(event_ids)
     text = "".join(event_ids)
@@ -152,14 +178,13 @@ def fingerprints_of(event_ids: list[str]) -> list[bytes] | None:
 
 def group_by_type(events: list[e.AnyEvent]) -> dict[str, list[Any]]:
     """The same events, by the name of their type, in their order."""
-    by_class: dict[type, list[Any]] = {}
-    for event in events:
-        kind = event.__class__
-        if kind in by_class:
-            by_class[kind].append(event)
-        else:
-            by_class[kind] = [event]
-    return {TYPE_NAMES[kind]: same for kind, same in by_class.items()}
+    return {TYPE_NAMES[kind]: [events[place] for place in where] for kind, where in places(map(type, events)).items()}
+
+
+# CPython remembers, for each place in the code, where one class has an attribute: edits, which are half of all events,
+# get a place of their own.
+def _edited_ids(events: list[Any]) -> list[Any]:
+    return [event.payload.document_id for event in events]
 
 
 def _document_ids(events: list[Any]) -> list[Any]:
@@ -194,26 +219,33 @@ def _naming(name: str, kind: type[e.Event]) -> _Naming:
     own = {"document": "document_id", "execution": "execution_id"}.get(name.partition(".")[0], "session_id")
     fields = get_type_hints(kind)["payload"].__struct_fields__
     more = [read for field, read in ids.items() if field in fields and field != own]
-    return _Naming(own.removesuffix("id").replace("_", ":"), ids.get(own, _session_ids), more)
+    named = _edited_ids if name == "document.edited" else ids.get(own, _session_ids)
+    return _Naming(own.removesuffix("id").replace("_", ":"), named, more)
 
 
 _NAMING: Final = {name: _naming(name, kind) for name, kind in e.EVENT_TYPES.items()}
 
 
-def _agree(name: str, events: list[Any]) -> bool:
-    """Whether each event counts along the key that its type demands, and all other ids of it are ids."""
+def _agree(name: str, events: list[Any], keys: list[str], plain: bool) -> bool:
+    """Whether each event counts along the key that its type demands, and all other ids of it are ids.
+
+    :param keys: the ordering keys of these events.
+    :param plain: whether each key is a scope and an id; else some have a writer's id behind it, or are no keys.
+    """
     scope, named, more = _NAMING[name]
-    keys, wanted = [event.ordering_key for event in events], [scope + one for one in named(events)]
-    if keys != wanted and not all(map(key_agrees, keys, wanted)):
-        return False  # with a writer's id behind it, a key agrees without being equal
-    start = len(scope)
-    if not all(is_id(one[start:]) for one in set(wanted)):
+    ids = named(events)
+    wanted = [scope + one for one in ids]
+    if plain:
+        if keys != wanted:
+            return False
+    elif not all(map(key_agrees, keys, wanted)) or not all(map(is_id, set(ids))):
         return False
     for read in more:
         if not all(map(is_id, set(read(events)) - {None})):
             return False
     if name == "document.edited":
-        return all(is_id(writer) for event in events if event.payload.parents for writer, _ in event.payload.parents)
+        concurrent = [event.payload.parents for event in events if event.payload.parents]
+        return all(is_id(writer) for parents in concurrent for writer, _ in parents)
     if name == "chat.posted":
         answered = [event.payload.reply_to for event in events if event.payload.reply_to is not None]
         return fingerprints_of(answered) is not None

@@ -130,21 +130,25 @@ def _next_revision(state: ExecutionState, row: ExecutionOutcomeRow) -> Execution
 
 def _apply(state: ExecutionState, event: ExecutionEvent) -> None:
     place = (event.sequence, event.ordering_key.partition("/")[2])
-    if isinstance(event, ExecutionQueued):
-        _queue(state, event, place)
+    if isinstance(event, ExecutionOutput):  # most are: asked first
+        _live_on(state, event, place)
+        state.output_chunks += 1
+        text = event.payload.text
+        state.output_bytes += len(text) if text.isascii() else len(text.encode())
+    elif isinstance(event, ExecutionStarted):
+        _live_on(state, event, place)
+        _start(state, event, place)
     elif isinstance(event, ExecutionFinished):
         _finish(state, event, place)
     else:
-        if state.ending is not None and state.ending.decided_by != BY_EVENT:
-            state.ending = state.outcome = None
-        if place >= state.last_place:
-            state.last_place, state.last_event_id, state.last_occurred_at = place, event.event_id, event.occurred_at
-        if isinstance(event, ExecutionStarted):
-            _start(state, event, place)
-        else:
-            state.output_chunks += 1
-            text = event.payload.text
-            state.output_bytes += len(text) if text.isascii() else len(text.encode())
+        _queue(state, event, place)
+
+
+def _live_on(state: ExecutionState, event: ExecutionStarted | ExecutionOutput, place: Place) -> None:
+    if state.ending is not None and state.ending.decided_by != BY_EVENT:
+        state.ending = state.outcome = None
+    if place >= state.last_place:
+        state.last_place, state.last_event_id, state.last_occurred_at = place, event.event_id, event.occurred_at
 
 
 def _queue(state: ExecutionState, event: ExecutionQueued, place: Place) -> None:

@@ -4,6 +4,7 @@ This is all the logic of the ``room_events`` job. It does no I/O and knows no cl
 """
 
 from collections.abc import Collection
+from operator import sub
 
 from codewave.contract import events as e
 from codewave.contract.frame import FrameError, Header, unframe
@@ -127,29 +128,29 @@ class Step:
 
     def _in_time(self, batch: Batch) -> bool:
         """Whether all were received within one hour, at times that are believed, from writers whose clocks agree."""
-        received = [event.received_at for event in batch.events]
+        received = batch.columns.received_at
         first, last = min(received), max(received)
         if first < self._earliest or last > self._latest or first // HOUR_MS != last // HOUR_MS:
             return False
-        ahead = [event.occurred_at - event.received_at for event in batch.events]
+        ahead: list[int] = list(map(sub, batch.columns.occurred_at, received))
         return max(ahead) <= self._rules.clock_skew_ms and min(ahead) >= -self._rules.clock_skew_ms
 
     def _place_together(self, batch: Batch, record: Record) -> None:
         """Place the events of every ordering key of which nothing waits, all at once; of other keys one by one."""
-        events, rules = batch.events, self._rules
-        runs = batch.runs()
+        events, numbers, rules = batch.events, batch.columns.sequence, self._rules
+        keys = len(self._state.waiting) + len(batch.positions)
         # Where bounds might be reached while the record is placed, it matters which event came before which.
-        roomy = len(batch.body) <= rules.pending_bytes and len(self._state.waiting) + len(runs) <= rules.waiting_keys
+        roomy = len(batch.body) <= rules.pending_bytes and keys <= rules.waiting_keys
         left_out: list[int] = []
         apart: list[int] = []
         waited: list[int] = []
         ordered = events
-        for ordering_key, run in runs.items():
-            key, positions = self._keys[ordering_key], run.positions
+        for ordering_key, positions in batch.positions.items():
+            key = self._keys[ordering_key]
             prints = [batch.fingerprints[position] for position in positions]
-            if run.next and seq.offer_run(key, run.first, prints, rules):
+            sequences = [numbers[position] for position in positions]
+            if seq.offer_run(key, sequences, prints, rules):
                 continue
-            sequences = [events[position].sequence for position in positions]
             placed = seq.offer_together(key, sequences, prints, rules) if roomy else None
             if placed is None:
                 apart += positions
@@ -315,8 +316,8 @@ class Step:
         self._add(output, make(event, late, skewed))
         if self._shows_rooms:
             observe(self._state.live, event, self._state.clock, self._rules)
-        if isinstance(event, ExecutionEvent):
-            self._live_on(event, self._state.clock if since is None else since)
+        if event.__class__ in EXECUTION_EVENTS:
+            self._live_on(event, self._state.clock if since is None else since)  # type: ignore[arg-type]
 
     def _live_on(self, event: ExecutionEvent, since: int) -> None:
         """An event of an execution, which came when the room's clock was ``since``."""

@@ -100,14 +100,15 @@ def offer(  # noqa: PLR0913, PLR0917 -- called once an event: no argument object
     return Verdict.WAIT
 
 
-def offer_run(state: KeyState, first: int, fingerprints: list[bytes], rules: Rules) -> bool:
-    """Place events whose numbers go on from ``first`` without a break, in one step.
+def offer_run(state: KeyState, sequences: list[int], fingerprints: list[bytes], rules: Rules) -> bool:
+    """Place events in one step whose numbers simply go on where the key stopped.
 
     :returns: whether all of them pass; where not, ``state`` is as it was: :func:`offer` them one by one.
     """
-    if first != state.next or state.pending:
+    first, after = state.next, state.next + len(sequences)
+    if state.pending or sequences != list(range(first, after)):
         return False
-    state.next = first + len(fingerprints)
+    state.next = after
     _remember(state, b"".join(fingerprints), rules)
     return True
 

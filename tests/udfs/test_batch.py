@@ -68,6 +68,11 @@ def test_an_event_with_fields_of_a_newer_writer_is_read_as_well() -> None:
     assert is_read(rooms.encode(rooms.chat(1)), spoilt(rooms.chat(2), mood="good", payload={"font": {"size": 9}}))
 
 
+def test_events_whose_writers_number_their_own_are_read_together() -> None:
+    own = [spoilt(rooms.edit(number), ordering_key="document:main-py/anna") for number in (1, 2)]
+    assert is_read(*own, rooms.encode(rooms.chat(1)), rooms.encode(rooms.edit(1)))
+
+
 BAD = {
     "no JSON": b"{",
     "another room": rooms.encode(rooms.chat(2, room="room-8")),
@@ -80,6 +85,9 @@ BAD = {
     "a document that is no id": spoilt(rooms.cursor(2), payload={"document_id": "a b"}),
     "a document in the key that is no id": spoilt(
         rooms.edit(2), ordering_key="document:a b", payload={"document_id": "a b"}
+    ),
+    "a document that is an id and a writer's": spoilt(
+        rooms.edit(2), ordering_key="document:a/b", payload={"document_id": "a/b"}
     ),
     "a parent that is no id": spoilt(rooms.edit(2), payload={"parents": [["a b", 1]]}),
     "an answer to no UUID": spoilt(rooms.chat(2), payload={"reply_to": "x" * 36}),
