@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 HELD_UP_MS: Final = 1_000
-"""A timer that fires so long after it was due shows that the reader was held up, by a sink that takes nothing, say."""
+"""A reader that has last heard of the time so long ago is held up, by a sink that takes nothing, say."""
 
 
 class _Shard(Struct, gc=False):
@@ -40,13 +40,15 @@ class StreamClock:
             shard.arrived_at = max(shard.arrived_at, arrived_at)
             shard.seen_at = now_ms
 
-    def read(self, shard_id: str, at_least: int, now_ms: int, due_ms: int | None = None) -> int:
+    def read(self, shard_id: str, at_least: int, now_ms: int, heard_ms: int | None = None) -> int:
         """The time of a shard.
 
         :param at_least: what is known of it from before this reader was opened.
-        :param due_ms: when the timer that asks was due, on the wall clock; default now.
+        :param heard_ms: up to when, on the wall clock, all that was sent to this reader has been taken in, as far as
+            it knows: by the clock that comes along with the records, and by when the timer was due that asks; default
+            now.
         """
-        if due_ms is not None and now_ms - due_ms > HELD_UP_MS:
+        if heard_ms is not None and now_ms - heard_ms > HELD_UP_MS:
             self._free_since = now_ms
         shard = self._shards.get(shard_id) or _Shard(at_least, self._opened_at)
         is_idle = now_ms - max(shard.seen_at, self._free_since) > self._idle_ms

@@ -66,7 +66,8 @@ class RoomEvents(KeyedProcessFunction):
         now_ms = max(timestamp, _now_ms())
         start = self._start(ctx, now_ms)
         room = read_room(start.room)
-        clock = self._clock.read(room.shard_id, room.clock, now_ms, due_ms=timestamp)
+        sent_along = ctx.timer_service().current_watermark()
+        clock = self._clock.read(room.shard_id, room.clock, now_ms, heard_ms=min(timestamp, sent_along))
         return self._step(start, clock, ctx)
 
     def _start(self, ctx: Any, now_ms: int) -> Start:

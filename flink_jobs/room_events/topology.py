@@ -3,8 +3,10 @@
 ::
 
     records (Kinesis) ─┬─► raw_records
-                       └─► key by room ─► RoomEvents (Python) ─► split ─► explode ─┬─► lake tables
+                       └─► key by room ─► RoomEvents (Python) ═► split ─► explode ─┬─► lake tables
                                                                                    └─► search indices
+
+``═►`` goes to another thread: Python takes in the next records while rows are made and written.
 """
 
 from collections.abc import Sequence
@@ -79,6 +81,7 @@ def _by_room(tables: StreamTableEnvironment) -> KeyedStream:
     """)
     stream = tables.to_append_stream(keyed, Types.ROW([Types.STRING(), record]))
     assign_uids(stream, "keyed")
+    stream = _with_clock(stream)
     # The source emits from its own threads, which must not enter Python: the shuffle by key separates them.
     selector = get_gateway().jvm.KeyByKeySelector()
     j_keyed = stream._j_data_stream.keyBy(selector, Types.ROW([Types.STRING()]).get_java_type_info())
@@ -91,14 +94,18 @@ def _sequence(records: KeyedStream, outputs: frozenset[str], settings: Settings)
     return records.process(operator, output_type=batches).name("room-events").uid("room-events")
 
 
-def _split(batches: DataStream) -> DataStream:
-    """Take the records' batches apart.
+def _with_clock(records: DataStream) -> DataStream:
+    """Send the wall clock along: it tells the operator whether it has taken in all that was sent."""
+    clock = get_gateway().jvm.dev.codewave.roomevents.SourceClock()
+    clocked = records._j_data_stream.assignTimestampsAndWatermarks(clock)
+    return DataStream(clocked.name("source-clock").uid("source-clock"))
 
-    In one chain with what comes before and after: in a chain of its own, timers would go on while a slow sink keeps
-    records back, and the clock could not tell that from a silent shard.
-    """
-    splitter = get_gateway().jvm.dev.codewave.roomevents.BatchSplitter()
-    return DataStream(batches._j_data_stream.flatMap(splitter).name("split").uid("split"))
+
+def _split(batches: DataStream) -> DataStream:
+    """Take the records' batches apart, in a chain, so a thread, of its own; the first map stays with Python."""
+    java = get_gateway().jvm.dev.codewave.roomevents
+    mended = batches._j_data_stream.map(java.PythonStart()).name("python-start").uid("python-start")
+    return DataStream(mended.flatMap(java.BatchSplitter()).startNewChain().name("split").uid("split"))
 
 
 def _explode(batches: DataStream, output: str) -> DataStream:

@@ -35,6 +35,23 @@ def test_after_a_restart_time_stands_still_until_the_shard_was_read_or_stays_sil
 def test_a_shard_is_not_silent_because_the_reader_was_held_up():
     clock = StreamClock(OPENED, idle_ms=5_000)
     clock.observe("a", 500, OPENED)
-    assert clock.read("a", 0, OPENED + 9_000, due_ms=OPENED + 1_000) == 500
-    assert clock.read("a", 0, OPENED + 14_000, due_ms=OPENED + 13_900) == 500
-    assert clock.read("a", 0, OPENED + 14_001, due_ms=OPENED + 14_000) == 14_501
+    assert clock.read("a", 0, OPENED + 9_000, heard_ms=OPENED + 1_000) == 500
+    assert clock.read("a", 0, OPENED + 14_000, heard_ms=OPENED + 13_900) == 500
+    assert clock.read("a", 0, OPENED + 14_001, heard_ms=OPENED + 14_000) == 14_501
+
+
+def test_a_shard_is_not_silent_while_the_clock_that_comes_with_the_records_stands_still():
+    """A sink holds the reader's output up, but not its timers."""
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    clock.observe("a", 500, OPENED)
+    stands_at = OPENED + 200
+    for second in range(1, 21):
+        due_ms = OPENED + second * 1_000
+        assert clock.read("a", 0, due_ms + 5, heard_ms=min(due_ms, stands_at)) == 500
+    assert clock.read("a", 0, OPENED + 21_000, heard_ms=OPENED + 20_900) == 500
+    assert clock.read("a", 0, OPENED + 25_006, heard_ms=OPENED + 25_000) == 25_506
+
+
+def test_before_the_clock_has_come_for_the_first_time_no_shard_is_silent():
+    clock = StreamClock(OPENED, idle_ms=5_000)
+    assert clock.read("a", 700, OPENED + 9_000, heard_ms=-(2**63)) == 700

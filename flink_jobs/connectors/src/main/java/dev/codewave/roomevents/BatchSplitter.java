@@ -2,8 +2,7 @@ package dev.codewave.roomevents;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import org.apache.flink.api.common.functions.OpenContext;
-import org.apache.flink.api.common.functions.RichFlatMapFunction;
+import org.apache.flink.api.common.functions.FlatMapFunction;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.util.Collector;
 
@@ -13,14 +12,8 @@ import org.apache.flink.util.Collector;
  *
  * <p>One value a record crosses from Python to the JVM: each crossing costs as much as several events.
  */
-public final class BatchSplitter extends RichFlatMapFunction<byte[], Tuple2<String, byte[]>> {
+public final class BatchSplitter implements FlatMapFunction<byte[], Tuple2<String, byte[]>> {
   private static final long serialVersionUID = 1L;
-
-  /** Runs before the Python operator in front of it opens: a chain opens from its end. */
-  @Override
-  public void open(OpenContext context) throws Exception {
-    PythonStart.mend();
-  }
 
   @Override
   public void flatMap(byte[] batches, Collector<Tuple2<String, byte[]>> out) {

@@ -2,6 +2,8 @@ package dev.codewave.roomevents;
 
 import java.lang.reflect.Field;
 import java.util.concurrent.CountDownLatch;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.functions.RichMapFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -12,8 +14,11 @@ import org.slf4j.LoggerFactory;
  * cancelled meanwhile, Flink interrupts its thread; pemja keeps the interruption as the error of the start, which goes
  * on unharmed, and throws it at every later task of the process (seen with pemja 0.5.7): a TaskManager whose first task
  * was cancelled at the wrong moment could run no Python any more, and a job that lands there restarted for ever.
+ *
+ * <p>Passes on what the Python operator makes, chained behind it: a chain opens from its end, so this opens first.
  */
-final class PythonStart {
+public final class PythonStart extends RichMapFunction<byte[], byte[]> {
+  private static final long serialVersionUID = 1L;
   private static final Logger LOG = LoggerFactory.getLogger(PythonStart.class);
 
   /** Its class loader is that of the interpreter in use; a job's own may hold a copy that nothing uses. */
@@ -22,16 +27,16 @@ final class PythonStart {
 
   private static final String INTERPRETER = "pemja.core.PythonInterpreter$MainInterpreter";
 
-  private PythonStart() {}
-
-  /**
-   * To be called before a Python operator of the same task opens.
-   *
-   * @throws ReflectiveOperationException if pemja is not as it was
-   */
-  static void mend() throws ReflectiveOperationException, InterruptedException {
+  /** @throws ReflectiveOperationException if pemja is not as it was */
+  @Override
+  public void open(OpenContext context) throws ReflectiveOperationException, InterruptedException {
     ClassLoader own = PythonStart.class.getClassLoader();
     mend(Class.forName(OPERATOR, false, own).getClassLoader());
+  }
+
+  @Override
+  public byte[] map(byte[] batches) {
+    return batches;
   }
 
   static void mend(ClassLoader loader) throws ReflectiveOperationException, InterruptedException {
