@@ -13,13 +13,15 @@ from codewave.local.settings import LocalSettings
 from codewave.local.submission import root_cause
 from flink_jobs.room_events.metrics import EVENTS_PER_SECOND, GROUP, ISOLATED, PROCESS_DELAY, PROCESS_DELAY_LAST
 
+_HEAD: Final = "checkpoint-flush"
+"""In front of the operator and in one chain with it, which is named after it."""
 _OPERATOR: Final = "room-events"
 _BEHIND: Final = "millisBehindLatest"
 _MEDIAN: Final = f"{PROCESS_DELAY}_median"
 _P99: Final = f"{PROCESS_DELAY}_p99"
 _OURS: Final = (EVENTS_PER_SECOND, PROCESS_DELAY_LAST, _MEDIAN, _P99, ISOLATED)
 _RECORDS: Final = "numRecordsInPerSecond"
-_OF_OPERATOR: Final = (f"{_OPERATOR}.{_RECORDS}", *(f"{_OPERATOR}.{GROUP}.{name}" for name in _OURS))
+_OF_OPERATOR: Final = (f"{_HEAD}.{_RECORDS}", *(f"{_OPERATOR}.{GROUP}.{name}" for name in _OURS))
 _RESTARTS: Final = "numRestarts"
 READS: Final = (_BEHIND, _RECORDS, _RESTARTS, *_OURS)
 """Every metric that is shown."""
@@ -123,7 +125,7 @@ def _metrics(rest: FlinkRest, job: dict[str, Any], uptime_ms: int) -> dict[str, 
     _refresh(rest, job_id, uptime_ms)
     found: dict[str, list[float]] = {}
     for vertex in job["vertices"]:
-        if str(vertex["name"]).startswith((_OPERATOR, "Source: ")):
+        if str(vertex["name"]).startswith((_HEAD, "Source: ")):
             for name, values in rest.vertex_metrics(job_id, str(vertex["id"]), _is_shown).items():
                 found.setdefault(name.rsplit(".", 1)[-1], []).extend(values)
     return found

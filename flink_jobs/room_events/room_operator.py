@@ -43,9 +43,7 @@ class RoomEvents(KeyedProcessFunction):
         keys = MapStateDescriptor("ordering_keys", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         room.enable_time_to_live(ttl)
         keys.enable_time_to_live(ttl)
-        self._room = runtime_context.get_state(room)
-        self._keys = runtime_context.get_map_state(keys)
-        self._cache = StateCache(self._room.value, self._keys.get)
+        self._cache = StateCache(runtime_context.get_state(room), runtime_context.get_map_state(keys))
         self._rules = msgspec.json.decode(self._rules_json, type=Rules)
         self._clock = StreamClock(_now_ms(), self._rules.shard_idle_ms)
         self._metrics = Metrics(runtime_context.get_metrics_group())
@@ -54,9 +52,15 @@ class RoomEvents(KeyedProcessFunction):
         self._isolation = Isolation(isolation, self._outputs, allowance)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> list[bytes]:
-        """Take in one record: ``value`` is ``(data, shard_id, sequence_number, arrived_at)``."""
-        now_ms = _now_ms()
+        """Take in one record: ``value`` is ``(data, shard_id, sequence_number, arrived_at)``.
+
+        One that arrived before 1970 is none: a checkpoint comes, and the room has to be in it (``CheckpointFlush``).
+        """
         record = Record(value[0], value[1], value[2], value[3])
+        if record.arrived_at < 0:
+            self._cache.write(ctx.get_current_key())
+            return []
+        now_ms = _now_ms()
         self._clock.observe(record.shard_id, record.arrived_at, now_ms)
         return self._step(self._start(ctx, now_ms), record, ctx)
 
@@ -68,7 +72,9 @@ class RoomEvents(KeyedProcessFunction):
         room = read_room(start.room)
         sent_along = ctx.timer_service().current_watermark()
         clock = self._clock.read(room.shard_id, room.clock, now_ms, heard_ms=min(timestamp, sent_along))
-        return self._step(start, clock, ctx)
+        batches = self._step(start, clock, ctx)
+        self._cache.write(start.room_id)  # no record may come of it before the next checkpoint, and then no marker
+        return batches
 
     def _start(self, ctx: Any, now_ms: int) -> Start:
         room_id = ctx.get_current_key()
@@ -91,10 +97,7 @@ class RoomEvents(KeyedProcessFunction):
         return [_encode(written.batches)] if written.batches else []
 
     def _save(self, written: Written, start: Start, ctx: Any) -> None:
-        for ordering_key, state in written.keys:
-            self._keys.put(ordering_key, state)
-        self._room.update(written.room)  # last: the cache counts on a room outliving its ordering keys
-        self._cache.written(start.room_id, written.room, written.keys, written.ended)
+        self._cache.change(start.room_id, written.room, written.keys, written.ended)
         at = next_timer(written.state, self._rules, start.now_ms)
         if at is not None and self._cache.is_new_timer(start.room_id, at):
             ctx.timer_service().register_processing_time_timer(at)

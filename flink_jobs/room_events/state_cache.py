@@ -1,15 +1,17 @@
-"""What a subtask has read or written of its rooms' state lately, as bytes, so that Flink is asked only once.
+"""What a subtask knows of its rooms' state, as bytes: Flink is asked once, and told before a checkpoint.
 
-Reading a value through Flink costs as much as sequencing twenty events. A room's records all come to one subtask, so
-what that subtask wrote last is what Flink would answer. Writing goes to Flink every time; nothing lives here alone.
+Reading a value through Flink costs as much as sequencing twenty events, writing one not much less. A room's records all
+come to one subtask, so what that subtask knows is what Flink would answer. What has changed since the last checkpoint
+lives here alone: every room that a step changed has to be written before the next one, and no room goes from here
+before it is (``docs/decisions/0027-state-is-written-at-checkpoints.md``).
 
-A room without state has no ordering keys either: every step that writes a key writes its room after it, so that the
-room is kept at least as long. Flink is not asked for the keys of such a room.
+A room without state has no ordering keys either: a room is written after its keys, so that it is kept at least as
+long. Flink is not asked for the keys of such a room.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, Protocol
 
 from udfs.rules import DAY_MS
 
@@ -21,16 +23,38 @@ _ENTRY_BYTES: Final = 200
 """Of Python's own, for a key and its value."""
 
 
+class RoomValue(Protocol):
+    """Flink's state of the room that its context is at."""
+
+    def value(self) -> bytes | None:
+        """Read it."""
+
+    def update(self, value: bytes, /) -> None:
+        """Write it."""
+
+
+class KeyMap(Protocol):
+    """Flink's state of that room's ordering keys."""
+
+    def get(self, key: str, /) -> bytes | None:
+        """Read one."""
+
+    def put(self, key: str, value: bytes, /) -> None:
+        """Write one."""
+
+
 class CachedRoom:
     """A room's state as far as it is known."""
 
-    __slots__ = ("is_whole", "keys", "known_since", "room", "size", "timer_at")
+    __slots__ = ("is_whole", "keys", "known_since", "room", "size", "timer_at", "unwritten")
 
     def __init__(self, room: bytes | None, known_since: int) -> None:
         self.room = room
         self.known_since = known_since
         self.keys: dict[str, bytes | None] = {}
         """Ordering key → its state, ``None`` where it has none."""
+        self.unwritten: dict[str, bytes] = {}
+        """Of these, the ones that Flink has otherwise."""
         self.is_whole = room is None
         """Whether ``keys`` has every ordering key of the room that has a state."""
         self.size = _ENTRY_BYTES
@@ -41,57 +65,70 @@ class CachedRoom:
 class StateCache:
     """The rooms that were used last.
 
-    :param room: reads the state of the room that Flink's context is at; ``key`` that of one of its ordering keys.
-    :param limit_bytes: beyond it the room goes that was used longest ago.
+    :param limit_bytes: beyond it the room goes that Flink has had longest as it is here.
     """
 
-    def __init__(
-        self, room: Callable[[], bytes | None], key: Callable[[str], bytes | None], limit_bytes: int = CACHE_BYTES
-    ) -> None:
-        self._read_room = room
-        self._read_key = key
+    def __init__(self, room: RoomValue, keys: KeyMap, limit_bytes: int = CACHE_BYTES) -> None:
+        self._room = room
+        self._keys = keys
         self._limit = limit_bytes
-        self._rooms: OrderedDict[str, CachedRoom] = OrderedDict()
+        self._rooms: dict[str, CachedRoom] = {}
+        self._written: OrderedDict[str, None] = OrderedDict()
+        """Those of them that Flink has as they are here, and that may go."""
         self._size = 0
 
     def enter(self, room_id: str, now_ms: int) -> tuple[bytes | None, Callable[[str], bytes | None]]:
         """The state of a room, and what reads the state of its ordering keys; only while Flink's context is at it."""
         cached = self._rooms.get(room_id)
         if cached is not None and now_ms - cached.known_since >= ROOM_KEPT_MS:
-            self._drop(room_id)
+            self._write_and_drop(room_id)
             cached = None
         if cached is None:
-            cached = self._rooms[room_id] = CachedRoom(self._read_room(), now_ms)
+            cached = self._rooms[room_id] = CachedRoom(self._room.value(), now_ms)
+            self._written[room_id] = None
             self._size += cached.size
-        else:
-            self._rooms.move_to_end(room_id)
         keys = cached.keys
 
         def read(ordering_key: str) -> bytes | None:
             if cached.is_whole or ordering_key in keys:
                 return keys.get(ordering_key)
-            state = self._read_key(ordering_key)
+            state = self._keys.get(ordering_key)
             self._remember(cached, ordering_key, state)
             return state
 
         return cached.room, read
 
-    def written(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]], ended: Collection[str] = ()) -> None:
-        """Note what was written to Flink; the room was entered before.
+    def change(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]], ended: Collection[str] = ()) -> None:
+        """Take what a step left of the room that it entered.
 
-        :param ended: of the keys those that are not expected again: they are left out, which makes room for others.
+        :param ended: of the keys those that are not expected again: Flink gets them at once, and they are left out,
+            which makes room for others.
         """
         cached = self._rooms[room_id]
+        self._written.pop(room_id, None)
         cached.room = room
         for ordering_key, state in keys:
             if ordering_key in ended:
+                self._keys.put(ordering_key, state)
                 self._forget(cached, ordering_key)
             else:
+                cached.unwritten[ordering_key] = state
                 self._remember(cached, ordering_key, state)
-        while self._size > self._limit and len(self._rooms) > 1:
-            self._drop(next(iter(self._rooms)))
+        while self._size > self._limit and self._written:
+            self._drop(next(iter(self._written)))
         if self._size > self._limit:
-            self._drop(room_id)
+            self._write_and_drop(room_id)
+
+    def write(self, room_id: str) -> None:
+        """Write to Flink what it does not have of a room, if anything; only while Flink's context is at it."""
+        cached = self._rooms.get(room_id)
+        if cached is None or cached.room is None or room_id in self._written:
+            return
+        for ordering_key, state in cached.unwritten.items():
+            self._keys.put(ordering_key, state)
+        self._room.update(cached.room)  # last: a room has to outlive its ordering keys
+        cached.unwritten.clear()
+        self._written[room_id] = None
 
     def is_new_timer(self, room_id: str, at: int) -> bool:
         """Whether a room's timer has to be set, or is known to be set already; the answer takes it for set."""
@@ -118,6 +155,7 @@ class StateCache:
 
     def _forget(self, cached: CachedRoom, ordering_key: str) -> None:
         cached.is_whole = False
+        cached.unwritten.pop(ordering_key, None)
         if ordering_key not in cached.keys:
             return
         state = cached.keys.pop(ordering_key)
@@ -125,5 +163,10 @@ class StateCache:
         cached.size -= shrunk
         self._size -= shrunk
 
+    def _write_and_drop(self, room_id: str) -> None:
+        self.write(room_id)
+        self._drop(room_id)
+
     def _drop(self, room_id: str) -> None:
+        del self._written[room_id]
         self._size -= self._rooms.pop(room_id).size

@@ -3,15 +3,15 @@
 ::
 
     records (Kinesis) ─┬─► raw_records
-                       └─► key by room ─► RoomEvents (Python) ═► split ─► explode ─┬─► lake tables
-                                                                                   └─► search indices
+                       └─► key by room ─► flush ─► RoomEvents (Python) ═► split ─► explode ─┬─► lake tables
+                                                                                            └─► search indices
 
 ``═►`` goes to another thread: Python takes in the next records while rows are made and written.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
@@ -83,9 +83,24 @@ def _by_room(tables: StreamTableEnvironment) -> KeyedStream:
     assign_uids(stream, "keyed")
     stream = _with_clock(stream)
     # The source emits from its own threads, which must not enter Python: the shuffle by key separates them.
-    selector = get_gateway().jvm.KeyByKeySelector()
-    j_keyed = stream._j_data_stream.keyBy(selector, Types.ROW([Types.STRING()]).get_java_type_info())
+    selector, room = get_gateway().jvm.KeyByKeySelector(), Types.ROW([Types.STRING()]).get_java_type_info()
+    shuffled = stream._j_data_stream.keyBy(selector, room)
+    j_keyed = _streams().DataStreamUtils.reinterpretAsKeyedStream(_flush(shuffled), selector, room)
     return KeyedStream(j_keyed, record, stream)
+
+
+def _flush(shuffled: Any) -> Any:
+    """Have the Python operator write its state right before a checkpoint.
+
+    In one chain with it, or a checkpoint may miss state. Not on the keyed stream: that would give it state of its own.
+    """
+    stream = _streams().DataStream(shuffled.getExecutionEnvironment(), shuffled.getTransformation())
+    operator = get_gateway().jvm.dev.codewave.roomevents.CheckpointFlush()
+    return stream.transform("checkpoint-flush", stream.getType(), operator).uid("checkpoint-flush")
+
+
+def _streams() -> Any:
+    return get_gateway().jvm.org.apache.flink.streaming.api.datastream
 
 
 def _sequence(records: KeyedStream, outputs: frozenset[str], settings: Settings) -> DataStream:

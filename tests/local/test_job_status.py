@@ -31,8 +31,8 @@ METRICS: dict[str, dict[str, Any]] = {
         f"1.{OURS}.eventsPerSecond": 123.45,
         f"0.{OURS}.isolated": 1,
         f"1.{OURS}.isolated": 2,
-        "0.room-events.numRecordsInPerSecond": 1.5,
-        "1.room-events.numRecordsInPerSecond": 2,
+        "0.checkpoint-flush.numRecordsInPerSecond": 1.5,
+        "1.checkpoint-flush.numRecordsInPerSecond": 2,
         "0.Calc[29].numRecordsInPerSecond": 1_000,
         "0.numRecordsInPerSecond": 1_000,
         **{f"0.other-{number}.isolated": 1 for number in range(100)},
@@ -53,7 +53,8 @@ class FakeFlink:
     def answer(self, path: str, wanted: list[str]) -> Any:
         if path.endswith("/metrics"):
             return self._metrics(path, wanted)
-        vertices = [(SOURCE, "Source: records[1] -> Calc"), (OPERATOR, "room-events -> (explode-x)"), (SINK, "Writer")]
+        chain = "checkpoint-flush -> room-events -> (explode-x)"
+        vertices = [(SOURCE, "Source: records[1] -> Calc"), (OPERATOR, chain), (SINK, "Writer")]
         tasks = {"RUNNING": 2, "FINISHED": 0}
         return {
             "/overview": {},

@@ -67,7 +67,7 @@ def status(settings: LocalSettings, namespace: Namespace) -> JobStatus:
 def operator_metrics(settings: LocalSettings, namespace: Namespace) -> dict[str, float]:
     """The operator's metrics of ours that the running job exports, summed over its subtasks."""
     rest, job_id = FlinkRest(settings.flink_url), status(settings, namespace).id
-    vertex = next(one for one in rest.job(job_id)["vertices"] if one["name"].startswith("room-events"))
+    vertex = next(one for one in rest.job(job_id)["vertices"] if "room-events" in one["name"])
     ours = f"room-events.{GROUP}."
     found = rest.vertex_metrics(job_id, vertex["id"], lambda name: name.startswith(ours))
     return {name.removeprefix(ours): sum(values) for name, values in found.items()}
