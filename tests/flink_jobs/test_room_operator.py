@@ -16,6 +16,7 @@ from udfs.rules import Rules
 from udfs.state import read_room
 
 ARRIVED_MS = rooms.START_MS + 60_000
+LAST_MS = 2**63 - 1
 MARKER = (b"", "", "", -1)
 """As ``CheckpointFlush`` sends it."""
 
@@ -47,7 +48,10 @@ class Subtask:
         value = MagicMock(value=lambda: self.room, update=lambda state: setattr(self, "room", state))
         key_map = MagicMock(get=self.keys.get, put=self.keys.__setitem__)
         self.metrics = MagicMock()
+        self.sent_along = LAST_MS
+        """The clock that came with the records."""
         self.context = MagicMock(get_current_key=lambda: rooms.ROOM)
+        self.context.timer_service.return_value.current_watermark = lambda: self.sent_along
         self._operator = module.RoomEvents(Rules(release="test"), frozenset(OUTPUTS), 35, IsolationRules())
         runtime = MagicMock(get_state=lambda _: value, get_map_state=lambda _: key_map)
         runtime.get_metrics_group.return_value.add_group.return_value = self.metrics
@@ -98,6 +102,14 @@ def test_what_a_timer_changes_is_written_at_once_as_no_marker_may_come(module: M
     assert subtask.fire(ARRIVED_MS + 10_000), "the gap is declared"
     assert read_room(subtask.room).waiting == {}
     assert list(subtask.keys) == [rooms.chat(2).ordering_key]
+
+
+def test_a_timer_closes_no_gap_while_the_clock_that_comes_with_the_records_stands_still(module: ModuleType) -> None:
+    subtask = Subtask(module)
+    subtask.send(rooms.chat(2))
+    subtask.sent_along = ARRIVED_MS
+    assert subtask.fire(ARRIVED_MS + 10_000) == []
+    assert list(read_room(subtask.room).waiting) == [rooms.chat(2).ordering_key]
 
 
 def test_the_state_of_an_execution_that_has_ended_is_written_at_once(module: ModuleType) -> None:
