@@ -17,7 +17,7 @@ def configuration_of(settings: Settings) -> Configuration:
     configuration = Configuration()
     configuration.set_string("python.execution-mode", "thread")
     configuration.set_string("pipeline.object-reuse", "true")
-    configuration.set_string("pipeline.operator-chaining.enabled", "true")  # checkpoint-flush counts on it
+    configuration.set_string("pipeline.operator-chaining.enabled", "true")  # or a checkpoint may miss state
     configuration.set_string("pipeline.auto-generate-uids", "true")
     configuration.set_string("table.local-time-zone", "UTC")
     if settings.checkpoint_interval_ms:
