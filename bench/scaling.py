@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench.contender import Contender, Measurement
+from bench.contender import SHORTEST_S, Contender, Measurement
 from bench.engineless import engineless_contenders
 from bench.input import Input, InputSpec
 from bench.results import PER_CORE, THROUGHPUT, Comparison
@@ -41,6 +41,7 @@ class Variant:
         self.title = title
         self.slow = slow
         self.spec = spec
+        self.shortest_s = getattr(inner, "shortest_s", SHORTEST_S)
         self._inner = inner
         self._instead_of = instead_of
 

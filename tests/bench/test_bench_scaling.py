@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.contender import ContenderError
+from bench.contender import SHORTEST_S, SHORTEST_TIMED_S, ContenderError
 from bench.input import InputSpec
 from bench.scaling import REFERENCE, Variant, comparisons, variants
 
@@ -62,3 +62,9 @@ def test_every_point_differs_from_the_reference_in_what_its_name_says_and_is_com
     assert points["ours-discard/2-processes"].partitions == 2
     compared = {one.contender for one in comparisons()}
     assert compared == {name for name in points if not name.endswith("/records-50")}
+
+
+def test_a_point_may_be_measured_for_as_short_as_its_contender():
+    points = {one.name: one.shortest_s for one in variants()}
+    assert points["functions/records-200"] == SHORTEST_TIMED_S
+    assert points["ours-discard/records-200"] == SHORTEST_S
