@@ -21,6 +21,10 @@ ROOM_KEPT_MS: Final = DAY_MS
 """After this the room is read anew: Flink may have let a key go that has been idle for the state's time to live."""
 _ENTRY_BYTES: Final = 200
 """Of Python's own, for a key and its value."""
+_NAME_BYTES: Final = 100
+"""Of Python's own, for a key by itself."""
+ENDED_KEPT: Final = 256
+"""Most names of a room's ended keys that are worth their memory; beyond it Flink is asked for keys not known here."""
 
 
 class RoomValue(Protocol):
@@ -46,7 +50,7 @@ class KeyMap(Protocol):
 class CachedRoom:
     """A room's state as far as it is known."""
 
-    __slots__ = ("is_whole", "keys", "known_since", "room", "size", "timer_at", "unwritten")
+    __slots__ = ("ended", "is_whole", "keys", "known_since", "room", "size", "timer_at", "unwritten")
 
     def __init__(self, room: bytes | None, known_since: int) -> None:
         self.room = room
@@ -55,8 +59,10 @@ class CachedRoom:
         """Ordering key → its state, ``None`` where it has none."""
         self.unwritten: dict[str, bytes] = {}
         """Of these, the ones that Flink has otherwise."""
+        self.ended: set[str] = set()
+        """Ordering keys that only Flink has the state of; kept where the cache ``is_whole``, which needs them."""
         self.is_whole = room is None
-        """Whether ``keys`` has every ordering key of the room that has a state."""
+        """Whether every ordering key of the room that has a state is in ``keys`` or ``ended``."""
         self.size = _ENTRY_BYTES
         self.timer_at: int | None = None
         """The timer that was set last, as long as it has not fired."""
@@ -90,7 +96,7 @@ class StateCache:
         keys = cached.keys
 
         def read(ordering_key: str) -> bytes | None:
-            if cached.is_whole or ordering_key in keys:
+            if ordering_key in keys or (cached.is_whole and ordering_key not in cached.ended):
                 return keys.get(ordering_key)
             state = self._keys.get(ordering_key)
             self._remember(cached, ordering_key, state)
@@ -101,8 +107,8 @@ class StateCache:
     def change(self, room_id: str, room: bytes, keys: list[tuple[str, bytes]], ended: Collection[str] = ()) -> None:
         """Take what a step left of the room that it entered.
 
-        :param ended: of the keys those that are not expected again: Flink gets them at once, and they are left out,
-            which makes room for others.
+        :param ended: of the keys those that are not expected again: Flink gets them at once, and of each only its name
+            stays here, which makes room for others.
         """
         cached = self._rooms[room_id]
         self._written.pop(room_id, None)
@@ -149,19 +155,29 @@ class StateCache:
         grown = len(state or b"") - len(before or b"")
         if ordering_key not in cached.keys:
             grown += len(ordering_key) + _ENTRY_BYTES
+            if ordering_key in cached.ended:
+                cached.ended.remove(ordering_key)
+                grown -= len(ordering_key) + _NAME_BYTES
         cached.keys[ordering_key] = state
-        cached.size += grown
-        self._size += grown
+        self._grow(cached, grown)
 
     def _forget(self, cached: CachedRoom, ordering_key: str) -> None:
-        cached.is_whole = False
+        """Keep no more of an ordering key than its name, and that only where it tells which others have no state."""
         cached.unwritten.pop(ordering_key, None)
-        if ordering_key not in cached.keys:
-            return
-        state = cached.keys.pop(ordering_key)
-        shrunk = len(state or b"") + len(ordering_key) + _ENTRY_BYTES
-        cached.size -= shrunk
-        self._size -= shrunk
+        if ordering_key in cached.keys:
+            state = cached.keys.pop(ordering_key)
+            self._grow(cached, -len(state or b"") - len(ordering_key) - _ENTRY_BYTES)
+        if cached.is_whole and ordering_key not in cached.ended:
+            cached.ended.add(ordering_key)
+            self._grow(cached, len(ordering_key) + _NAME_BYTES)
+        if len(cached.ended) > ENDED_KEPT:
+            self._grow(cached, -sum([len(name) + _NAME_BYTES for name in cached.ended]))
+            cached.ended.clear()
+            cached.is_whole = False
+
+    def _grow(self, cached: CachedRoom, more: int) -> None:
+        cached.size += more
+        self._size += more
 
     def _write_and_drop(self, room_id: str) -> None:
         self.write(room_id)

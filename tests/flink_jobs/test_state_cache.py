@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_jobs.room_events.state_cache import ROOM_KEPT_MS, StateCache
+from flink_jobs.room_events.state_cache import ENDED_KEPT, ROOM_KEPT_MS, StateCache
 
 
 class State(NamedTuple):
@@ -253,13 +253,41 @@ def test_a_timer_is_set_once_until_it_fires_or_another_is_set() -> None:
 
 def test_keys_that_have_ended_take_no_room_from_those_in_use() -> None:
     flink = Flink()
-    cache, flink.at = flink.cache(limit_bytes=1_500), "r1"
+    cache, flink.at = flink.cache(limit_bytes=ENDED_KEPT * 150), "r1"
     cache.enter("r1", 0)
     flink.step(cache, b"room", a=b"x" * 300)
-    for number in range(100):
+    for number in range(3 * ENDED_KEPT):
         name = f"execution{number}"
         cache.enter("r1", 0)[1](name)
         flink.step(cache, b"room", [name], **{name: b"x" * 300})
     asked = flink.asked
     assert cache.enter("r1", 0)[1]("a") == b"x" * 300
     assert flink.asked == asked
+
+
+def test_which_keys_have_ended_is_known_of_so_many_that_flink_is_not_asked_for_others() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(limit_bytes=1_000_000), "r1"
+    names = [f"execution{number}" for number in range(ENDED_KEPT + 1)]
+    cache.enter("r1", 0)
+    for name in names[:-1]:
+        flink.step(cache, b"room", [name], **{name: b"1"})
+    assert cache.enter("r1", 0)[1]("new") is None
+    assert flink.asked == 1, "for the room"
+    flink.step(cache, b"room", names[-1:], **{names[-1]: b"1"})
+    assert cache.enter("r1", 0)[1]("newer") is None
+    assert flink.asked == 2
+    assert [cache.enter("r1", 0)[1](name) for name in names] == [b"1"] * len(names)
+
+
+def test_a_key_that_had_ended_and_came_again_is_read_once() -> None:
+    flink = Flink()
+    cache, flink.at = flink.cache(), "r1"
+    cache.enter("r1", 0)
+    flink.step(cache, b"room", ["execution"], execution=b"1")
+    for _ in range(2):
+        assert cache.enter("r1", 0)[1]("execution") == b"1"
+    assert flink.asked == 2, "for the room and the key"
+    flink.step(cache, b"room", execution=b"2")
+    flink.checkpoint(cache, ["r1"])
+    assert flink.has.keys == {("r1", "execution"): b"2"}
