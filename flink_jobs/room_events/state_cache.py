@@ -60,7 +60,7 @@ class CachedRoom:
         self.unwritten: dict[str, bytes] = {}
         """Of these, the ones that Flink has otherwise."""
         self.ended: set[str] = set()
-        """Ordering keys that only Flink has the state of; kept where the cache ``is_whole``, which needs them."""
+        """Ordering keys that were left to Flink alone, at least once; kept as long as the room ``is_whole``."""
         self.is_whole = room is None
         """Whether every ordering key of the room that has a state is in ``keys`` or ``ended``."""
         self.size = _ENTRY_BYTES
@@ -155,9 +155,6 @@ class StateCache:
         grown = len(state or b"") - len(before or b"")
         if ordering_key not in cached.keys:
             grown += len(ordering_key) + _ENTRY_BYTES
-            if ordering_key in cached.ended:
-                cached.ended.remove(ordering_key)
-                grown -= len(ordering_key) + _NAME_BYTES
         cached.keys[ordering_key] = state
         self._grow(cached, grown)
 
