@@ -51,7 +51,8 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     of which --only names a part, and those with --repeats or --events, beside the local stack's data.
 
     Ends with code 1 if a contender failed, or if something became slower than the committed results of the same kind
-    of machine by more than 15 % beyond their spread.
+    of machine by more than 15 % beyond their spread. What seems to have become slower is run once more before it is
+    said, if there is time.
     """
     settings = load_settings()
     names = frozenset(name.strip() for name in only.split(",") if name.strip())
@@ -70,16 +71,17 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     with Progress() as progress:
         for number, (suite, part) in enumerate(taking_part, start=1):
             share = sum(one.share for one, _ in taking_part[:number]) / sum(one.share for one, _ in taking_part)
-            plan = Plan(settings, mode, progress, where, began + mode.budget_s * share)
-            outcomes.append((suite, suite.run(plan, part)))
+            before = results.committed(_kept(suite, mode, where))
+            plan = Plan(settings, mode, progress, where, began + mode.budget_s * share, before)
+            outcomes.append((plan, suite, suite.run(plan, part)))
     if as_json:
-        found = [result for _, outcome in outcomes for result in outcome.results]
+        found = [result for _, _, outcome in outcomes for result in outcome.results]
         sys.stdout.write(msgspec.json.format(results.to_json(found), indent=2).decode() + "\n")
     else:
-        _print(outcomes)
+        _print([(suite, outcome) for _, suite, outcome in outcomes])
     as_planned = names <= {suite.name for suite in SUITES} and not (repeats or events)
     well = []
-    for suite, outcome in outcomes:
+    for plan, suite, outcome in outcomes:
         whole = as_planned and (full or suite is SUITES[0]) and not outcome.failures
         well.append(_keep(plan, suite, outcome, whole=whole))
     sys.exit(0 if all(well) else 1)
@@ -121,12 +123,16 @@ def _print(outcomes: list[tuple[Suite, Outcome]]) -> None:
         )
 
 
+def _kept(suite: Suite, mode: Mode, where: results.Origin) -> Path:
+    """Where a whole run's results are committed."""
+    return results.RESULTS_FOLDER / results.file_name(suite.name, mode.name, where.machine)
+
+
 def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
     """Write what was found, draw it and compare it; returns whether all is well."""
-    name = results.file_name(suite.name, plan.mode.name, plan.where.machine)
-    kept = results.RESULTS_FOLDER / name
+    kept = _kept(suite, plan.mode, plan.where)
     folder = plan.settings.data / "bench"
-    file = kept if whole else folder / "results" / name
+    file = kept if whole else folder / "results" / kept.name
     results.write(file, outcome.results)
     _say(f"results: {_shown(file)}")
     stem = f"{suite.name.replace('_', '-')}-{plan.mode.name}"
@@ -134,11 +140,10 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
         _say(f"charts: {', '.join(_shown(path) for path in charts)}")
     for failure in outcome.failures:
         _say(f"failed: {failure}", "red")
-    before = results.committed(kept)
-    if before is None:
+    if plan.before is None:
         _say(f"guard: nothing to compare with; no committed {_shown(kept)}")
         return not outcome.failures
-    worse = guard.slower(outcome.results, before)
+    worse = guard.slower(outcome.results, plan.before)
     for one in worse:
         _say(f"slower: {one}", "red")
     if not worse:

@@ -20,6 +20,12 @@ class Slower(Struct, frozen=True):
     before: float
     """The median that was committed."""
     now: float
+    """The median of this run."""
+
+    @property
+    def contender(self) -> str:
+        """Whose figure it is."""
+        return self.name.partition(": ")[0]
 
     def __str__(self) -> str:
         change = self.now / self.before - 1
@@ -29,8 +35,9 @@ class Slower(Struct, frozen=True):
 def slower(results: Iterable[Result], before: Iterable[Result]) -> list[Slower]:
     """Name what became slower by more than 15 % beyond its spread.
 
-    Throughput and CPU time per event are guarded: a median has to be worse by more than that than the worst of the
-    committed runs. Figures of another kind of machine, and those that were not there before, are passed over.
+    Throughput and CPU time per event are guarded: the best of the runs has to be worse by more than that than the worst
+    of the committed ones, since whatever else the machine does makes runs slower and none quicker. Figures of another
+    kind of machine, and those that were not there before, are passed over.
     """
     known = {(old.name, old.machine): old for old in before if old.baseline is None}
     found = []
@@ -45,7 +52,13 @@ def slower(results: Iterable[Result], before: Iterable[Result]) -> list[Slower]:
 
 def _is_worse(result: Result, old: Result) -> bool:
     if result.unit == EVENTS_PER_S:
-        worst = old.value if old.low is None else old.low
-        return result.value < worst * (1 - TOLERATED)
-    worst = old.value if old.high is None else old.high
-    return result.value > worst * (1 + TOLERATED)
+        return _highest(result) < _lowest(old) * (1 - TOLERATED)
+    return _lowest(result) > _highest(old) * (1 + TOLERATED)
+
+
+def _lowest(result: Result) -> float:
+    return result.value if result.low is None else result.low
+
+
+def _highest(result: Result) -> float:
+    return result.value if result.high is None else result.high

@@ -17,6 +17,8 @@ class Runs(Struct):
 
     measured: dict[str, list[Measurement]] = {}
     failed: dict[str, str] = {}
+    lasted: dict[str, float] = {}
+    """Contender → how long its last run took, in s, with its start-up."""
 
 
 def run_in_turns(
@@ -33,17 +35,40 @@ def run_in_turns(
         where it should end before, judged by its last run.
     """
     runs = Runs()
-    lasted: dict[str, float] = {}
     progress.expect(rounds * len(contenders))
     for number in range(1, rounds + 1):
         for contender in contenders:
-            began = time.monotonic()
-            if contender.name in runs.failed or began + lasted.get(contender.name, -math.inf) > deadline:
-                progress.skip()
-                continue
-            _run_one(contender, input_of, f"round {number} of {rounds}, {contender.name}", runs, progress)
-            lasted[contender.name] = time.monotonic() - began
+            _run_in_time(contender, input_of, f"round {number} of {rounds}", runs, deadline, progress)
     return runs
+
+
+def run_again(
+    contenders: Sequence[Contender],
+    input_of: Callable[[Contender], Input],
+    runs: Runs,
+    deadline: float,
+    progress: Progress,
+) -> None:
+    """Run contenders once more, those that should end before the deadline, and add to their ``runs``."""
+    progress.expect(len(contenders))
+    for contender in contenders:
+        _run_in_time(contender, input_of, "again", runs, deadline, progress)
+
+
+def _run_in_time(  # noqa: PLR0913, PLR0917 -- what _run_one takes, and until when
+    contender: Contender,
+    input_of: Callable[[Contender], Input],
+    what: str,
+    runs: Runs,
+    deadline: float,
+    progress: Progress,
+) -> None:
+    began = time.monotonic()
+    if contender.name in runs.failed or began + runs.lasted.get(contender.name, -math.inf) > deadline:
+        progress.skip()
+        return
+    _run_one(contender, input_of, f"{what}, {contender.name}", runs, progress)
+    runs.lasted[contender.name] = time.monotonic() - began
 
 
 def _run_one(

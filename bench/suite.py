@@ -6,11 +6,12 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 
+from bench import guard
 from bench.contender import Contender
 from bench.input import Input, InputSpec, prepared
 from bench.progress import Progress
 from bench.results import Comparison, Origin, Result, compared, of_contender
-from bench.runner import run_in_turns
+from bench.runner import Runs, run_again, run_in_turns
 from codewave.errors import WrongUseError
 from codewave.local.settings import LocalSettings
 
@@ -31,6 +32,9 @@ SHORT: Final = Mode("short", events=320_000, rounds=3, budget_s=250)
 FULL: Final = Mode("full", events=1_000_000, rounds=3, budget_s=1_800)
 """So many events that Java has compiled most of what is hot by the end of the warm-up, which takes it more than ten
 seconds of two cores; in the short mode it has not, and its share of the CPU time is told."""
+_AGAIN_S: Final = 40.0
+"""Beyond the deadline for contenders that seem to have become slower: a single run may have met a slow minute of the
+machine, and what the guard says should be worth something."""
 
 
 class Plan(Struct, frozen=True):
@@ -42,6 +46,8 @@ class Plan(Struct, frozen=True):
     where: Origin
     deadline: float
     """By :func:`time.monotonic`: after the first run of each contender, none begins that would not end before it."""
+    before: list[Result] | None = None
+    """What was committed of the suite, on this kind of machine."""
 
 
 class Curve(Struct, frozen=True):
@@ -103,6 +109,10 @@ def chosen(known: Sequence[tuple[Suite, Sequence[Contender]]], only: frozenset[s
     ]
 
 
+def _results(runs: Runs, where: Origin) -> list[Result]:
+    return [one for name, measured in runs.measured.items() for one in of_contender(name, measured, where)]
+
+
 def measure(
     plan: Plan,
     taking_part: Sequence[Contender],
@@ -110,7 +120,7 @@ def measure(
     comparisons: Iterable[Comparison],
     off_scale: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Run contenders in turns, end what they started, and compare.
+    """Run contenders in turns, those that seem to be slower than before once more, end what they started, and compare.
 
     :param spec_of: the input of a contender; the mode says how many events it has.
     """
@@ -121,10 +131,14 @@ def measure(
 
     try:
         runs = run_in_turns(taking_part, input_of, plan.mode.rounds, plan.deadline, plan.progress)
+        suspects = {one.contender for one in guard.slower(_results(runs, plan.where), plan.before or [])}
+        if suspects:
+            again = [one for one in taking_part if one.name in suspects]
+            run_again(again, input_of, runs, plan.deadline + _AGAIN_S, plan.progress)
     finally:
         for contender in taking_part:
             contender.close()
-    results = [one for name, measured in runs.measured.items() for one in of_contender(name, measured, plan.where)]
+    results = _results(runs, plan.where)
     results += compared(results, comparisons)
     titles = {one.name: one.title for one in taking_part}
     return Outcome(results, list(runs.failed.values()), titles, off_scale)

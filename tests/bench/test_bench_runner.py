@@ -4,17 +4,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench.contender import ContenderError, Measurement
+from bench.guard import slower
 from bench.input import Input, InputSpec
 from bench.progress import Progress
-from bench.runner import check, run_in_turns
+from bench.results import Origin, of_contender
+from bench.runner import check, run_again, run_in_turns
 from bench.side_by_side import SideBySide
-from bench.suite import chosen
+from bench.suite import SHORT, Plan, chosen, measure
 from codewave.errors import WrongUseError
+from codewave.local.settings import load_settings
 
 DATA = Input(InputSpec(events=100), Path(), [], [], distinct=98, duplicates=2, bytes=1, by_type={})
+WHERE = Origin("a machine", "2026-01-01", "c0ffee")
+SHORT_ONCE = msgspec.structs.replace(SHORT, rounds=1)
 
 
 def good(**changes: float) -> Measurement:
@@ -93,6 +99,28 @@ def test_while_there_is_time_only_those_run_again_that_end_in_it(monkeypatch):
     takes(quick, 10)
     run_in_turns([slow, quick], lambda _: DATA, 3, 85, Progress())
     assert log == ["slow", "quick", "quick", "quick"]
+
+
+def test_what_runs_again_adds_to_its_runs_if_it_ends_in_time():
+    log: list[str] = []
+    contenders = [Fake("a", log), Fake("b", log), Fake("broken", log, ContenderError("broken: no"))]
+    runs = run(contenders, rounds=1)
+    runs.lasted["b"] = 100
+    log.clear()
+    run_again(contenders, lambda _: DATA, runs, time.monotonic() + 50, Progress())
+    assert log == ["a"]
+    assert {name: len(measured) for name, measured in runs.measured.items()} == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize(("seconds", "ran"), [(2.0, ["a"]), (4.0, ["a", "a"])], ids=["as quick", "slower"])
+def test_what_seems_slower_than_before_runs_once_more(monkeypatch, seconds: float, ran: list[str]):
+    monkeypatch.setattr("bench.suite.prepared", lambda *_: DATA)
+    before = of_contender("a", [good()], WHERE)
+    plan = Plan(load_settings(), SHORT_ONCE, Progress(), WHERE, time.monotonic() + 60, before)
+    log: list[str] = []
+    outcome = measure(plan, [Fake("a", log, good(seconds=seconds))], lambda _: DATA.spec, [])
+    assert log == [*ran, "a closed"]
+    assert slower(outcome.results, before) == [], "the second run was as quick as before"
 
 
 @pytest.mark.parametrize(
