@@ -17,10 +17,10 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
-from bench.traffic import RoomTraffic, texts
+from bench.traffic import RoomTraffic, Texts
 from codewave.contract.frame import Header, frame
 
-GENERATOR_VERSION: Final = 2
+GENERATOR_VERSION: Final = 3
 """Raise it with every change of what is generated: kept inputs are then made anew."""
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z; which day it is does not matter."""
@@ -130,12 +130,12 @@ def turns(spec: InputSpec) -> list[int]:
 
 def _generate(spec: InputSpec, folder: Path) -> _Summary:
     chance = random.Random(spec.seed)  # noqa: S311 -- reproducible, no secret
-    written = texts(chance)
+    texts = Texts(chance)
     one_round = turns(spec)
     count = max(1, spec.events // spec.events_per_record)
     asked = Counter(islice(cycle(one_round), count))
     rooms = {
-        number: RoomTraffic(number, records * spec.events_per_record, spec.duplicates, spec.reorder, chance, written)
+        number: RoomTraffic(number, records * spec.events_per_record, spec.duplicates, spec.reorder, chance, texts)
         for number, records in asked.items()
     }
     size = 0

@@ -9,7 +9,8 @@ import msgspec
 
 from codewave.contract import events as e
 
-_TEXTS: Final = 400
+_WRITTEN: Final = 4_000_000
+"""Characters that texts are cut out of: so many that hardly one comes twice."""
 _SHORTEST_TEXT: Final = 320
 _LONGEST_TEXT: Final = 1_320
 """With these, an event has about 950 bytes of JSON."""
@@ -35,15 +36,24 @@ _LONGEST_LIFE: Final = 24
 _encode = msgspec.json.Encoder().encode
 
 
-def texts(chance: random.Random) -> list[str]:
-    """What is written and printed: made once, so that generating is not slower than what it is generated for."""
-    foreign = round(_TEXTS * _FOREIGN_SHARE)
-    return [_text(chance, _WORDS + _FOREIGN_WORDS if n < foreign else _WORDS) for n in range(_TEXTS)]
+class Texts:
+    """What is written and printed, cut out of long texts: generating must not be slower than what it is for."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._plain = _long_text(chance, _WORDS)
+        self._foreign = _long_text(chance, _WORDS + _FOREIGN_WORDS)
+
+    def one(self) -> str:
+        """A text, hardly ever the same twice."""
+        chance = self._chance
+        whole = self._foreign if chance.random() < _FOREIGN_SHARE else self._plain
+        start = int(chance.random() * (len(whole) - _LONGEST_TEXT))
+        return whole[start : start + int(_SHORTEST_TEXT + chance.random() * (_LONGEST_TEXT - _SHORTEST_TEXT))]
 
 
-def _text(chance: random.Random, words: str) -> str:
-    size = chance.randint(_SHORTEST_TEXT, _LONGEST_TEXT)
-    return " ".join(chance.choices(words.split(), k=size // 3)).encode()[:size].decode(errors="ignore")
+def _long_text(chance: random.Random, words: str) -> str:
+    return " ".join(chance.choices(words.split(), k=_WRITTEN // 3))[:_WRITTEN]
 
 
 class RoomTraffic:
@@ -54,7 +64,7 @@ class RoomTraffic:
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- all that a room differs by
-        self, number: int, remaining: int, duplicates: float, reorder: float, chance: random.Random, written: list[str]
+        self, number: int, remaining: int, duplicates: float, reorder: float, chance: random.Random, texts: Texts
     ) -> None:
         self.room_id = f"room-{number:05d}"
         self.duplicated = 0
@@ -63,7 +73,7 @@ class RoomTraffic:
         self._duplicates = duplicates
         self._reorder_chance = reorder / _CHAT  # executions are never reordered
         self._chance = chance
-        self._texts = written
+        self._some_text = texts.one
         self._name = f"{number:05d}"
         self._sequences: dict[str, int] = {}
         self._executions = 0
@@ -172,6 +182,3 @@ class RoomTraffic:
         tail = f"{bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
         time = f"{self._now_ms:012x}"
         return f"{time[:8]}-{time[8:]}-7{bits >> 62:03x}-{tail[:4]}-{tail[4:]}"
-
-    def _some_text(self) -> str:
-        return self._texts[int(self._chance.random() * _TEXTS)]

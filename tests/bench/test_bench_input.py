@@ -25,6 +25,10 @@ def events_of(data: Input) -> list[dict]:
     return [msgspec.json.decode(line) for path in data.events for line in path.read_bytes().splitlines()]
 
 
+def distinct_events(data: Input) -> list[dict]:
+    return list({event["event_id"]: event for event in events_of(data)}.values())
+
+
 def contents(data: Input) -> list[bytes]:
     return [path.read_bytes() for path in [*data.records, *data.events]]
 
@@ -116,6 +120,12 @@ def test_its_shares_and_sizes_are_those_asked_for(tmp_path: Path):
     for kind, count in data.by_type.items():
         shares[kind.partition(".")[0]] += count / data.distinct
     assert shares == pytest.approx({"document": 0.6, "cursor": 0.25, "chat": 0.05, "execution": 0.1}, abs=0.03)
+
+
+def test_hardly_a_text_comes_twice(small: Input):
+    texts = [event["payload"]["text"] for event in distinct_events(small) if event["type"] == "chat.posted"]
+    assert len(texts) > 300
+    assert len(set(texts)) == len(texts)
 
 
 def test_a_hot_room_has_its_share_of_the_turns_evenly_spread():

@@ -49,6 +49,7 @@ def test_every_table_of_the_stream_is_created_with_its_layout(catalog: SqlCatalo
     assert [str(field.transform) for field in table.spec().fields] == ["day", "bucket[32]"]
     assert table.format_version == 2
     assert table.properties["write.parquet.compression-codec"] == "zstd"
+    assert table.properties["parquet.enable.dictionary"] == "false"
 
 
 def test_the_second_time_there_is_nothing_to_do(catalog: SqlCatalog) -> None:

@@ -101,7 +101,7 @@ def test_each_file_is_sorted_as_the_folder_says(lake: Lake) -> None:
     assert task.file.sort_order_id == lake.load(TABLE).sort_order().order_id
 
 
-def test_new_files_have_the_tables_codec_its_field_ids_and_no_bounds_of_what_people_wrote(lake: Lake) -> None:
+def test_new_files_have_the_tables_codec_dictionaries_its_field_ids_and_no_bounds_of_what_people_wrote(lake: Lake) -> None:
     append(lake, notes(500), files=10)
     compact(lake, TABLE)
     table = lake.load(TABLE)
@@ -113,6 +113,7 @@ def test_new_files_have_the_tables_codec_its_field_ids_and_no_bounds_of_what_peo
     assert text not in task.file.upper_bounds
     parquet = pq.ParquetFile(task.file.file_path.removeprefix("file://"))
     assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert "RLE_DICTIONARY" in parquet.metadata.row_group(0).column(0).encodings
     word = parquet.schema_arrow.field("parts").type.value_type.field("word")
     assert word.metadata[FIELD_ID] == str(table.schema().find_field("parts.element.word").field_id).encode()
 
