@@ -101,7 +101,7 @@ def test_each_file_is_sorted_as_the_folder_says(lake: Lake) -> None:
     assert task.file.sort_order_id == lake.load(TABLE).sort_order().order_id
 
 
-def test_new_files_have_the_tables_codec_dictionaries_its_field_ids_and_no_bounds_of_what_people_wrote(lake: Lake) -> None:
+def test_new_files_have_codec_dictionaries_and_field_ids_and_no_bounds_of_what_people_wrote(lake: Lake) -> None:
     append(lake, notes(500), files=10)
     compact(lake, TABLE)
     table = lake.load(TABLE)
