@@ -52,7 +52,7 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
 
     Ends with code 1 if a contender failed, or if something became slower than the committed results of the same kind
     of machine by more than 15 % beyond their spread. What seems to have become slower is run once more before it is
-    said, if there is time.
+    said, if there is time, and by how much the machine is slower for contenders that are not ours is allowed for.
     """
     settings = load_settings()
     names = frozenset(name.strip() for name in only.split(",") if name.strip())
@@ -80,10 +80,16 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     else:
         _print([(suite, outcome) for _, suite, outcome in outcomes])
     as_planned = names <= {suite.name for suite in SUITES} and not (repeats or events)
+    drifted = guard.drift(
+        [result for _, _, outcome in outcomes for result in outcome.results],
+        [result for plan, _, _ in outcomes for result in plan.before or []],
+    )
+    if drifted > 1:
+        _say(f"guard: the machine takes {drifted:.2f} times as long for what is not ours as then, which is allowed for")
     well = []
     for plan, suite, outcome in outcomes:
         whole = as_planned and (full or suite is SUITES[0]) and not outcome.failures
-        well.append(_keep(plan, suite, outcome, whole=whole))
+        well.append(_keep(plan, suite, outcome, drifted, whole=whole))
     sys.exit(0 if all(well) else 1)
 
 
@@ -128,7 +134,7 @@ def _kept(suite: Suite, mode: Mode, where: results.Origin) -> Path:
     return results.RESULTS_FOLDER / results.file_name(suite.name, mode.name, where.machine)
 
 
-def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
+def _keep(plan: Plan, suite: Suite, outcome: Outcome, drifted: float, *, whole: bool) -> bool:
     """Write what was found, draw it and compare it; returns whether all is well."""
     kept = _kept(suite, plan.mode, plan.where)
     folder = plan.settings.data / "bench"
@@ -143,7 +149,7 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, *, whole: bool) -> bool:
     if plan.before is None:
         _say(f"guard: nothing to compare with; no committed {_shown(kept)}")
         return not outcome.failures
-    worse = guard.slower(outcome.results, plan.before)
+    worse = guard.slower(outcome.results, plan.before, drifted)
     for one in worse:
         _say(f"slower: {one}", "red")
     if not worse:

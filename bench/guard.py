@@ -1,15 +1,23 @@
 """The guard: which figures became worse than the committed ones of the same kind of machine."""
 
+import statistics
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from bench.results import EVENTS_PER_S, US_PER_EVENT, Result
+from bench.results import CPU, EVENTS_PER_S, US_PER_EVENT, Result, result_name
 
 TOLERATED: Final = 0.15
 """Share by which a figure may be worse than the worst of the runs that were committed."""
 _GUARDED: Final = (EVENTS_PER_S, US_PER_EVENT)
+_NOT_OURS: Final = frozenset(
+    result_name(contender, CPU)
+    for contender in ("sql-discard", "sql-iceberg", "pyflink-discard", "pyflink-iceberg", "decode", "postgres")
+)
+"""CPU time of contenders that run nothing of this project's stream."""
+_ENOUGH: Final = 3
+"""Of them, to tell by how much the machine itself is slower."""
 
 
 class Slower(Struct, frozen=True):
@@ -32,12 +40,29 @@ class Slower(Struct, frozen=True):
         return f"{self.name}: {self.now:,.4g} {self.unit}, was {self.before:,.4g} ({change:+.0%})"
 
 
-def slower(results: Iterable[Result], before: Iterable[Result]) -> list[Slower]:
+def drift(results: Iterable[Result], before: Iterable[Result]) -> float:
+    """How many times as much CPU time the machine takes as it did for the committed results; at least 1.
+
+    It is the median over the contenders that run nothing of ours: what has become slower for them, no change of ours
+    did. 1 where too few of them ran.
+    """
+    known = {(old.name, old.machine): old.value for old in before if old.baseline is None}
+    found = [
+        result.value / known[result.name, result.machine]
+        for result in results
+        if result.baseline is None and result.name in _NOT_OURS and (result.name, result.machine) in known
+    ]
+    return max(1.0, statistics.median(found)) if len(found) >= _ENOUGH else 1.0
+
+
+def slower(results: Iterable[Result], before: Iterable[Result], drifted: float = 1.0) -> list[Slower]:
     """Name what became slower by more than 15 % beyond its spread.
 
     Throughput and CPU time per event are guarded: the best of the runs has to be worse by more than that than the worst
     of the committed ones, since whatever else the machine does makes runs slower and none quicker. Figures of another
     kind of machine, and those that were not there before, are passed over.
+
+    :param drifted: by how much the machine itself is slower (:func:`drift`), which is allowed for.
     """
     known = {(old.name, old.machine): old for old in before if old.baseline is None}
     found = []
@@ -45,15 +70,15 @@ def slower(results: Iterable[Result], before: Iterable[Result]) -> list[Slower]:
         old = known.get((result.name, result.machine))
         if old is None or result.baseline is not None or result.unit not in _GUARDED:
             continue
-        if _is_worse(result, old):
+        if _is_worse(result, old, drifted):
             found.append(Slower(result.name, result.unit, old.value, result.value))
     return found
 
 
-def _is_worse(result: Result, old: Result) -> bool:
+def _is_worse(result: Result, old: Result, drifted: float) -> bool:
     if result.unit == EVENTS_PER_S:
-        return _highest(result) < _lowest(old) * (1 - TOLERATED)
-    return _lowest(result) > _highest(old) * (1 + TOLERATED)
+        return _highest(result) * drifted < _lowest(old) * (1 - TOLERATED)
+    return _lowest(result) / drifted > _highest(old) * (1 + TOLERATED)
 
 
 def _lowest(result: Result) -> float:

@@ -1,5 +1,6 @@
 """A suite: measurements that belong together, and what a run of it is given and finds."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
@@ -33,7 +34,7 @@ FULL: Final = Mode("full", events=1_000_000, rounds=3, budget_s=1_800)
 """So many events that Java has compiled most of what is hot by the end of the warm-up, which takes it more than ten
 seconds of two cores; in the short mode it has not, and its share of the CPU time is told."""
 _AGAIN_S: Final = 40.0
-"""Beyond the deadline for contenders that seem to have become slower: a single run may have met a slow minute of the
+"""After all others for contenders that seem to have become slower: a single run may have met a slow minute of the
 machine, and what the guard says should be worth something."""
 
 
@@ -134,7 +135,7 @@ def measure(
         suspects = {one.contender for one in guard.slower(_results(runs, plan.where), plan.before or [])}
         if suspects:
             again = [one for one in taking_part if one.name in suspects]
-            run_again(again, input_of, runs, plan.deadline + _AGAIN_S, plan.progress)
+            run_again(again, input_of, runs, time.monotonic() + _AGAIN_S, plan.progress)
     finally:
         for contender in taking_part:
             contender.close()

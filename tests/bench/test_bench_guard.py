@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bench.guard import slower
+from bench.guard import drift, slower
 from bench.results import Result
 
 BEFORE = Result(
@@ -55,3 +55,20 @@ def test_without_a_spread_the_committed_value_itself_is_the_measure():
     before = changed(BEFORE, low=None, high=None)
     assert slower([single(BEFORE, 840)], [before])
     assert not slower([single(BEFORE, 860)], [before])
+
+
+OTHERS = [changed(CPU_BEFORE, name=f"{name}: CPU time") for name in ("sql-discard", "decode", "postgres")]
+
+
+def test_what_the_machine_takes_longer_for_others_is_allowed_for_ours():
+    now = [single(CPU_BEFORE, value, name=old.name) for value, old in zip((12, 13, 40), OTHERS, strict=True)]
+    drifted = drift([*now, single(CPU_BEFORE, 100)], [*OTHERS, CPU_BEFORE])
+    assert drifted == pytest.approx(1.3), "the median of others, whatever ours takes"
+    assert not slower([single(CPU_BEFORE, 17.9), single(BEFORE, 589)], [BEFORE, CPU_BEFORE], drifted)
+    assert len(slower([single(CPU_BEFORE, 18.1), single(BEFORE, 587)], [BEFORE, CPU_BEFORE], drifted)) == 2
+
+
+def test_a_quicker_machine_or_too_few_others_change_nothing():
+    assert drift([single(one, 1) for one in OTHERS], OTHERS) == 1
+    assert drift([single(one, 30) for one in OTHERS[:2]], OTHERS) == 1
+    assert drift([single(one, 30, machine="another") for one in OTHERS], OTHERS) == 1
