@@ -50,9 +50,9 @@ def bench(  # noqa: PLR0913, PLR0917 -- one for each option
     Whole suites are kept in bench/results and drawn in docs/performance; those of the full mode without --full, those
     of which --only names a part, and those with --repeats or --events, beside the local stack's data.
 
-    Ends with code 1 if a contender failed, or if something became slower than the committed results of the same kind
-    of machine by more than 15 % beyond their spread. What seems to have become slower is run once more before it is
-    said, if there is time, and by how much the machine is slower for contenders that are not ours is allowed for.
+    Ends with code 1 if a contender failed, or if one that runs code of ours became slower than the committed results of
+    the same kind of machine by more than 15 % beyond their spread. It is run once more before that is said, if there is
+    time, and by how much the machine is slower for the other contenders is allowed for.
     """
     settings = load_settings()
     names = frozenset(name.strip() for name in only.split(",") if name.strip())
@@ -151,10 +151,11 @@ def _keep(plan: Plan, suite: Suite, outcome: Outcome, drifted: float, *, whole: 
         return not outcome.failures
     worse = guard.slower(outcome.results, plan.before, drifted)
     for one in worse:
-        _say(f"slower: {one}", "red")
-    if not worse:
-        _say(f"guard: nothing is slower than in the committed {_shown(kept)}")
-    return not worse and not outcome.failures
+        _say(f"slower: {one}" if one.is_ours else f"slower, but nothing of ours: {one}", "red" if one.is_ours else "")
+    ours = [one for one in worse if one.is_ours]
+    if not ours:
+        _say(f"guard: nothing of ours is slower than in the committed {_shown(kept)}")
+    return not ours and not outcome.failures
 
 
 def _draw(folder: Path, stem: str, suite: Suite, outcome: Outcome) -> list[Path]:

@@ -12,10 +12,12 @@ TOLERATED: Final = 0.15
 """Share by which a figure may be worse than the worst of the runs that were committed."""
 _GUARDED: Final = (EVENTS_PER_S, US_PER_EVENT)
 _NOT_OURS: Final = frozenset(
-    result_name(contender, CPU)
-    for contender in ("sql-discard", "sql-iceberg", "pyflink-discard", "pyflink-iceberg", "decode", "postgres")
-)
-"""CPU time of contenders that run nothing of this project's stream."""
+    {
+        "sql-discard", "sql-iceberg", "sql-iceberg-search", "pyflink-discard", "pyflink-iceberg", "decode", "postgres",
+    }
+)  # fmt: skip
+"""Contenders that run nothing of this project's stream."""
+_MACHINE: Final = frozenset(result_name(contender, CPU) for contender in _NOT_OURS)
 _ENOUGH: Final = 3
 """Of them, to tell by how much the machine itself is slower."""
 
@@ -35,6 +37,11 @@ class Slower(Struct, frozen=True):
         """Whose figure it is."""
         return self.name.partition(": ")[0]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether a change of ours can have done it, rather than the machine."""
+        return self.contender not in _NOT_OURS
+
     def __str__(self) -> str:
         change = self.now / self.before - 1
         return f"{self.name}: {self.now:,.4g} {self.unit}, was {self.before:,.4g} ({change:+.0%})"
@@ -50,7 +57,7 @@ def drift(results: Iterable[Result], before: Iterable[Result]) -> float:
     found = [
         result.value / known[result.name, result.machine]
         for result in results
-        if result.baseline is None and result.name in _NOT_OURS and (result.name, result.machine) in known
+        if result.baseline is None and result.name in _MACHINE and (result.name, result.machine) in known
     ]
     return max(1.0, statistics.median(found)) if len(found) >= _ENOUGH else 1.0
 

@@ -121,7 +121,7 @@ def measure(
     comparisons: Iterable[Comparison],
     off_scale: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Run contenders in turns, those that seem to be slower than before once more, end what they started, and compare.
+    """Run contenders in turns, those of ours that seem slower once more, end what they started, and compare.
 
     :param spec_of: the input of a contender; the mode says how many events it has.
     """
@@ -132,7 +132,8 @@ def measure(
 
     try:
         runs = run_in_turns(taking_part, input_of, plan.mode.rounds, plan.deadline, plan.progress)
-        suspects = {one.contender for one in guard.slower(_results(runs, plan.where), plan.before or [])}
+        slower = guard.slower(_results(runs, plan.where), plan.before or [])
+        suspects = {one.contender for one in slower if one.is_ours}
         if suspects:
             again = [one for one in taking_part if one.name in suspects]
             run_again(again, input_of, runs, time.monotonic() + _AGAIN_S, plan.progress)

@@ -39,7 +39,12 @@ def test_one_run_that_is_no_slower_is_enough():
 def test_what_is_told_names_the_figure_and_both_values():
     told = slower([single(BEFORE, 500)], [BEFORE])
     assert [str(one) for one in told] == ["ours: throughput: 500 events/s, was 1,000 (-50%)"]
-    assert [one.contender for one in told] == ["ours"]
+    assert [(one.contender, one.is_ours) for one in told] == [("ours", True)]
+
+
+def test_what_became_slower_for_others_is_told_as_nothing_of_ours():
+    other = changed(CPU_BEFORE, name="postgres: CPU time")
+    assert [one.is_ours for one in slower([single(other, 20)], [other])] == [False]
 
 
 @pytest.mark.parametrize(
