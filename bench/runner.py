@@ -1,6 +1,5 @@
 """Runs contenders in turns, so that whatever else the machine does hits all of them alike, and checks what they say."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -31,8 +30,8 @@ def run_in_turns(
     """Run each contender once a round; one that fails is left out from then on.
 
     :param input_of: the input that a contender gets.
-    :param deadline: by :func:`time.monotonic`; the first round is run in any case, after it a contender runs again only
-        where it should end before, judged by its last run.
+    :param deadline: by :func:`time.monotonic`; the first round is run in any case, and as many as a contender says that
+        it needs (``least_runs``); after them it runs again only where it should end before, judged by its last run.
     """
     runs = Runs()
     progress.expect(rounds * len(contenders))
@@ -64,7 +63,9 @@ def _run_in_time(  # noqa: PLR0913, PLR0917 -- what _run_one takes, and until wh
     progress: Progress,
 ) -> None:
     began = time.monotonic()
-    if contender.name in runs.failed or began + runs.lasted.get(contender.name, -math.inf) > deadline:
+    needed = len(runs.measured.get(contender.name, [])) < getattr(contender, "least_runs", 1)
+    late = not needed and began + runs.lasted.get(contender.name, 0) > deadline
+    if contender.name in runs.failed or late:
         progress.skip()
         return
     _run_one(contender, input_of, f"{what}, {contender.name}", runs, progress)

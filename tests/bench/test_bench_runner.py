@@ -80,6 +80,14 @@ def test_without_time_for_another_run_each_contender_still_runs_once():
     assert log == ["a", "b"]
 
 
+def test_one_that_needs_more_runs_has_them_though_the_time_is_up():
+    log: list[str] = []
+    needy = Fake("a", log)
+    needy.least_runs = 2
+    run([needy, Fake("b", log)], rounds=5, seconds_left=-1)
+    assert log == ["a", "b", "a"]
+
+
 def test_while_there_is_time_only_those_run_again_that_end_in_it(monkeypatch):
     log: list[str] = []
     clock = [0.0]
