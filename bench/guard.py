@@ -1,7 +1,7 @@
 """The guard: which figures became worse than the committed ones of the same kind of machine."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -53,12 +53,7 @@ def drift(results: Iterable[Result], before: Iterable[Result]) -> float:
     It is the median over the contenders that run nothing of ours: what has become slower for them, no change of ours
     did. 1 where too few of them ran.
     """
-    known = {(old.name, old.machine): old.value for old in before if old.baseline is None}
-    found = [
-        result.value / known[result.name, result.machine]
-        for result in results
-        if result.baseline is None and result.name in _MACHINE and (result.name, result.machine) in known
-    ]
+    found = [result.value / old.value for result, old in _pairs(results, before) if result.name in _MACHINE]
     return max(1.0, statistics.median(found)) if len(found) >= _ENOUGH else 1.0
 
 
@@ -71,15 +66,20 @@ def slower(results: Iterable[Result], before: Iterable[Result], drifted: float =
 
     :param drifted: by how much the machine itself is slower (:func:`drift`), which is allowed for.
     """
+    return [
+        Slower(result.name, result.unit, old.value, result.value)
+        for result, old in _pairs(results, before)
+        if result.unit in _GUARDED and _is_worse(result, old, drifted)
+    ]
+
+
+def _pairs(results: Iterable[Result], before: Iterable[Result]) -> Iterator[tuple[Result, Result]]:
+    """Each figure with the committed one of the same kind of machine, if there is one; comparisons are no figures."""
     known = {(old.name, old.machine): old for old in before if old.baseline is None}
-    found = []
     for result in results:
         old = known.get((result.name, result.machine))
-        if old is None or result.baseline is not None or result.unit not in _GUARDED:
-            continue
-        if _is_worse(result, old, drifted):
-            found.append(Slower(result.name, result.unit, old.value, result.value))
-    return found
+        if old is not None and result.baseline is None:
+            yield result, old
 
 
 def _is_worse(result: Result, old: Result, drifted: float) -> bool:
